@@ -1,0 +1,181 @@
+//! The pool of Postgres connections.
+
+use std::{
+    ops::{Deref, DerefMut},
+    path::PathBuf,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+use sqlx::{
+    PgConnection, PgPool, Postgres,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+#[cfg(feature = "embedded")]
+use super::embedded::Embedded;
+
+/// How long a caller waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where the shop's data lives.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The embedded Postgres, with its files under this folder.
+    Embedded(PathBuf),
+    /// A Postgres server, by its URL.
+    Url(String),
+}
+
+/// Why no database could be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("DATABASE_URL is not a Postgres URL")]
+    Url(#[source] sqlx::Error),
+    #[error("the database did not accept a connection")]
+    Connect(#[source] sqlx::Error),
+    #[error("the embedded Postgres in {path} could not be started: {cause}")]
+    Embedded { path: PathBuf, cause: String },
+    #[error("this build has no embedded Postgres; set DATABASE_URL")]
+    NotBuiltIn,
+    #[error("the migrations could not be applied")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+}
+
+/// A pool of connections to the shop's one database.
+///
+/// The embedded engine has a single backend and so a single connection. There, everybody but the
+/// journal queues at a gate of one before asking for it, so that the journal waits for at most one
+/// other query. Never await an actor, a lock, the network or a second connection while holding one.
+#[derive(Clone)]
+pub struct Database {
+    pool: PgPool,
+    gate: Option<Arc<Semaphore>>,
+    /// Connections are opened on this runtime, whoever asks: one that a web worker opened would die
+    /// with that worker.
+    runtime: Handle,
+    #[cfg(feature = "embedded")]
+    embedded: Option<Arc<Embedded>>,
+}
+
+/// A connection on loan; it goes back to the pool when dropped.
+pub struct Connection {
+    inner: PoolConnection<Postgres>,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Deref for Connection {
+    type Target = PgConnection;
+    fn deref(&self) -> &PgConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+}
+
+impl Database {
+    /// Opens the database; the caller's runtime will serve its connections and must be a
+    /// multi-threaded one.
+    pub async fn open(source: &Source, connections_max: u32) -> Result<Self, OpenError> {
+        match source {
+            Source::Url(url) => {
+                let options = PgConnectOptions::from_str(url).map_err(OpenError::Url)?;
+                let pool = Self::pool(options, connections_max).await?;
+                Ok(Self {
+                    pool,
+                    gate: None,
+                    runtime: Handle::current(),
+                    #[cfg(feature = "embedded")]
+                    embedded: None,
+                })
+            }
+            #[cfg(feature = "embedded")]
+            Source::Embedded(path) => {
+                let embedded = Embedded::start(path.clone()).await?;
+                let options = PgConnectOptions::from_str(&embedded.url()).map_err(OpenError::Url)?;
+                let pool = Self::pool(options, 1).await?;
+                Ok(Self {
+                    pool,
+                    gate: Some(Arc::new(Semaphore::new(1))),
+                    runtime: Handle::current(),
+                    embedded: Some(Arc::new(embedded)),
+                })
+            }
+            #[cfg(not(feature = "embedded"))]
+            Source::Embedded(_) => Err(OpenError::NotBuiltIn),
+        }
+    }
+
+    async fn pool(options: PgConnectOptions, connections_max: u32) -> Result<PgPool, OpenError> {
+        PgPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options.application_name("stampede"))
+            .await
+            .map_err(OpenError::Connect)
+    }
+
+    /// A connection for anything but the journal's writer.
+    pub async fn connection(&self) -> Result<Connection, sqlx::Error> {
+        let turn = match &self.gate {
+            Some(gate) => {
+                let turn = tokio::time::timeout(ACQUIRE_TIMEOUT, gate.clone().acquire_owned());
+                Some(turn.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?)
+            }
+            None => None,
+        };
+        Ok(Connection { inner: self.acquire().await?, _turn: turn })
+    }
+
+    /// A connection for the journal's writer, which has the first turn.
+    pub async fn journal_connection(&self) -> Result<Connection, sqlx::Error> {
+        Ok(Connection { inner: self.acquire().await?, _turn: None })
+    }
+
+    async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        let pool = self.pool.clone();
+        // An idle connection is at hand at once in the common case, without a change of runtime.
+        if let Some(connection) = pool.try_acquire() {
+            return Ok(connection);
+        }
+        match self.runtime.spawn(async move { pool.acquire().await }).await {
+            Ok(acquired) => acquired,
+            Err(_) => Err(sqlx::Error::PoolClosed),
+        }
+    }
+
+    /// Whether the database is the embedded one.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.gate.is_some()
+    }
+
+    /// Whether the database answers a query.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        let mut connection = self.connection().await?;
+        sqlx::query("SELECT 1").execute(&mut *connection).await.map(drop)
+    }
+
+    /// Closes every connection, then stops the embedded server.
+    pub async fn close(self) {
+        self.pool.close().await;
+        #[cfg(feature = "embedded")]
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await;
+        }
+    }
+
+}

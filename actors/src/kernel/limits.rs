@@ -1,0 +1,83 @@
+//! Every limit of a queue, loop, batch, retry or cache, by name and unit.
+
+/// Shards of a new shop; fixed at initialization.
+pub const SHARDS: u16 = 64;
+
+/// Events in one statement of the journal's writer.
+pub const BATCH_EVENTS_MAX: usize = 512;
+/// How long one of the writer's statements may run.
+pub const APPEND_TIMEOUT_MS: u64 = 10_000;
+/// Pause between tries to settle an unknown outcome.
+pub const SETTLE_RETRY_MS: u64 = 200;
+/// Committed batches that a subscription may be behind before it reads the table instead.
+pub const FEED_BATCHES_MAX: usize = 512;
+/// Events read from the table at once by a subscription that catches up.
+pub const CATCH_UP_EVENTS_MAX: i64 = 1_000;
+
+/// Messages of new business that one actor may hold, waiting or in commit.
+pub const LANE_NORMAL_MAX: usize = 16_384;
+/// Messages that end something (pay, cancel, release, confirm) that one actor may hold.
+pub const LANE_ENDING_MAX: usize = 16_384;
+/// Queries parked at one entity until it has an answer.
+pub const PARKED_MAX: usize = 64;
+/// Entities loaded by one query of the loader.
+pub const LOAD_BATCH_MAX: usize = 512;
+
+/// An actor idle for this long is passivated.
+pub const IDLE_MS_MAX: u64 = 120_000;
+/// Live actors on a node; beyond it the idle time shrinks to `IDLE_MS_CROWDED`.
+pub const ACTORS_LIVE_MAX: usize = 200_000;
+/// The idle time when there are too many live actors.
+pub const IDLE_MS_CROWDED: u64 = 2_000;
+/// How often idle actors are looked for.
+pub const PASSIVATION_INTERVAL_MS: u64 = 1_000;
+/// Restarts of one actor within `RESTART_WINDOW_MS` before it is quarantined.
+pub const RESTARTS_MAX: u32 = 8;
+/// The window in which restarts are counted.
+pub const RESTART_WINDOW_MS: u64 = 60_000;
+/// First pause before an actor is rebuilt; it doubles with every restart in the window.
+pub const RESTART_BACKOFF_MS: u64 = 5;
+/// Longest pause before an actor is rebuilt.
+pub const RESTART_BACKOFF_MS_MAX: u64 = 1_000;
+
+/// Events since the last snapshot that make a new one worth its while.
+pub const SNAPSHOT_EVENTS_MIN: u64 = 5_000;
+
+/// Reservations and keys in a terminal state are forgotten after this long.
+pub const FORGET_AFTER_MS: i64 = 48 * 3_600_000;
+/// A reservation asked for longer ago than this is refused.
+pub const RESERVE_AGE_MS_MAX: i64 = 24 * 3_600_000;
+/// Events of one actor between two sweeps of what may be forgotten.
+pub const FORGET_SWEEP_EVENTS: u64 = 1_024;
+
+/// Commands of a saga that are under way at once.
+pub const SAGA_WINDOW_MAX: usize = 4_096;
+/// Tries of a saga's command before it is parked for the administrator.
+pub const SAGA_TRIES_MAX: u32 = 8;
+/// First pause before a saga's command is tried again; it doubles.
+pub const SAGA_RETRY_MS: u64 = 50;
+/// How often a saga's checkpoint is written while it moves.
+pub const CHECKPOINT_INTERVAL_MS: u64 = 250;
+
+/// How often due deadlines are looked for.
+pub const DEADLINE_POLL_MS: u64 = 1_000;
+/// Deadlines fired by one poll.
+pub const DEADLINES_MAX: i64 = 2_000;
+
+/// How often a node renews its lease.
+pub const HEARTBEAT_MS: u64 = 500;
+/// How long a lease lasts without renewal.
+pub const LEASE_MS: u64 = 2_000;
+
+/// Units in one purchase, order line or cart line.
+pub const QUANTITY_MAX: u32 = 10_000;
+/// Units in one restock, adjustment or flash sale.
+pub const UNITS_MAX: i64 = 1_000_000_000;
+/// Flash sales of one SKU that are not closed.
+pub const OPEN_SALES_MAX: usize = 32;
+/// Lines of one cart.
+pub const CART_LINES_MAX: usize = 200;
+/// Characters of a note or reason.
+pub const NOTE_CHARS_MAX: usize = 500;
+/// How long the answer to a purchase waits for its order before it is 202.
+pub const ORDER_WAIT_MS: u64 = 250;

@@ -1,0 +1,5 @@
+//! The shop's actors and everything below them. Each room knows only the rooms above it here.
+
+pub mod kernel;
+
+pub mod engine;
