@@ -3,3 +3,7 @@
 pub mod kernel;
 
 pub mod engine;
+
+pub mod journal;
+
+pub mod runtime;
