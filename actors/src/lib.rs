@@ -7,3 +7,8 @@ pub mod engine;
 pub mod journal;
 
 pub mod runtime;
+
+pub mod stock;
+
+pub mod cart;
+pub mod order;

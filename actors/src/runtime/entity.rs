@@ -44,7 +44,11 @@ pub trait Entity: Sized + Send + 'static {
     fn apply(state: &mut Self::State, event: &Self::Event);
 
     /// What to answer to a command once its events are applied, or were before.
-    fn answer(state: &Self::State, command: &Self::Command) -> Result<Self::Answer, Self::Refusal>;
+    fn answer(
+        state: &Self::State,
+        command: &Self::Command,
+        now: Timestamp,
+    ) -> Result<Self::Answer, Self::Refusal>;
 
     /// The answer to a query; `None` parks it until the entity changes.
     fn query(state: &Self::State, query: &Self::Query, now: Timestamp) -> Option<Result<Self::Answer, Self::Refusal>>;

@@ -73,7 +73,12 @@ pub struct Ask<E: Entity> {
     pub(super) asked_at: Instant,
     pub(super) span: Span,
     pub(super) waiting: Option<Waiting>,
+    #[expect(dead_code, reason = "it is held only to be dropped with the message")]
+    pub(super) companion: Option<Companion>,
 }
+
+/// Something that a caller ties to its message.
+pub type Companion = Box<dyn Send + Sync>;
 
 /// Counts a message in the mailbox, also when the mailbox is dropped with it.
 pub(super) struct Waiting(Arc<KindMetrics>);
@@ -185,7 +190,8 @@ impl<E: Entity> Host<E> {
         let _entered = span.enter();
         match &ask.body {
             Body::Command(command) => {
-                let events = match E::decide(&live.state, command, now()) {
+                let now = now();
+                let events = match E::decide(&live.state, command, now) {
                     Ok(events) => events,
                     Err(refusal) => {
                         self.metrics.refused(E::code(&refusal));
@@ -196,7 +202,7 @@ impl<E: Entity> Host<E> {
                     E::apply(&mut live.state, event);
                 }
                 let replayed = events.is_empty();
-                let answer = match E::answer(&live.state, command) {
+                let answer = match E::answer(&live.state, command, now) {
                     Ok(answer) => Ok(Answered { answer, replayed }),
                     Err(refusal) => {
                         self.metrics.refused(E::code(&refusal));

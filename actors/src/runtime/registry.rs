@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Addr, ArbiterHandle, AsyncContext as _, Context, dev::channel::channel};
+use actix::{Addr, ArbiterHandle, Context, dev::channel::channel};
 use dashmap::{DashMap, Entry};
 use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     ActorMetrics, Answered, Ask, AskError, Body, Entity, Host, KindMetrics, Loader, Place, Router,
-    host::{Answer, Reply, Waiting, Wake},
+    host::{Answer, Companion, Reply, Waiting, Wake},
     lane::Lanes,
     shepherd::{Notice, Shepherd},
 };
@@ -98,7 +98,19 @@ impl<E: Entity> Registry<E> {
         id: E::Id,
         command: E::Command,
     ) -> Result<Answered<E::Answer>, AskError<E::Refusal>> {
-        self.ask(actor, id, Body::Command(command)).await
+        self.ask(actor, id, Body::Command(command), None).await
+    }
+
+    /// Like [`Registry::command`]; `companion` goes with the message and is dropped once the actor has
+    /// decided, even if the caller has gone meanwhile.
+    pub async fn command_with(
+        &self,
+        actor: Uuid,
+        id: E::Id,
+        command: E::Command,
+        companion: Companion,
+    ) -> Result<Answered<E::Answer>, AskError<E::Refusal>> {
+        self.ask(actor, id, Body::Command(command), Some(companion)).await
     }
 
     /// Asks an actor about one of its entities.
@@ -108,16 +120,16 @@ impl<E: Entity> Registry<E> {
         id: E::Id,
         query: E::Query,
     ) -> Result<E::Answer, AskError<E::Refusal>> {
-        self.ask(actor, id, Body::Query(query)).await.map(|answered| answered.answer)
+        self.ask(actor, id, Body::Query(query), None).await.map(|answered| answered.answer)
     }
 
     /// Makes an actor panic, to rehearse a failure.
     pub async fn inject_panic(&self, actor: Uuid, id: E::Id) {
-        let _ = self.ask(actor, id, Body::Panic).await;
+        let _ = self.ask(actor, id, Body::Panic, None).await;
     }
 
-    async fn ask(&self, actor: Uuid, id: E::Id, body: Body<E>) -> Answer<E> {
-        let answer = self.admit(actor, id, body)?;
+    async fn ask(&self, actor: Uuid, id: E::Id, body: Body<E>, companion: Option<Companion>) -> Answer<E> {
+        let answer = self.admit(actor, id, body, companion)?;
         // A sender dropped without an answer: the actor ended before it decided.
         answer.await.unwrap_or(Err(AskError::Unavailable))
     }
@@ -127,6 +139,7 @@ impl<E: Entity> Registry<E> {
         actor: Uuid,
         id: E::Id,
         body: Body<E>,
+        companion: Option<Companion>,
     ) -> Result<oneshot::Receiver<Answer<E>>, AskError<E::Refusal>> {
         let lane = body.lane();
         let shard = self.shard(actor);
@@ -147,6 +160,7 @@ impl<E: Entity> Registry<E> {
                 asked_at: Instant::now(),
                 span: Span::current(),
                 waiting: Some(Waiting::new(&self.metrics)),
+                companion,
             };
             match handle.address.try_send(ask) {
                 Ok(()) => Ok(receiver),
@@ -230,6 +244,11 @@ impl<E: Entity> Registry<E> {
             }
             Presence::Live(_) | Presence::Ending(_) | Presence::Down | Presence::Quarantined => None,
         }
+    }
+
+    /// Counts a refusal that was answered from a board.
+    pub fn count_refusal(&self, refusal: &E::Refusal) {
+        self.metrics.refused(E::code(refusal));
     }
 
     /// How an actor is.
