@@ -12,3 +12,5 @@ pub mod stock;
 
 pub mod cart;
 pub mod order;
+
+pub mod saga;

@@ -16,6 +16,7 @@ mod holdings;
 mod incarnation;
 mod replay;
 mod snapshot;
+mod subscription;
 mod writer;
 
 pub use append::{Append, NewEvent, Settled};
@@ -26,4 +27,5 @@ pub use holdings::{Holdings, ShardId, shard_of};
 pub use incarnation::Incarnation;
 pub use replay::{History, HistoryRequest, fold_source, read_after, read_histories};
 pub use snapshot::{Snapshot, write_snapshot};
+pub use subscription::{Subscription, advance_checkpoints};
 pub use writer::{Journal, Writer, WriterMetrics};

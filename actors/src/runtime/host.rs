@@ -46,7 +46,8 @@ impl<E: Entity> Body<E> {
     }
 }
 
-pub(super) type Answer<E> =
+/// What an ask comes back with.
+pub type Answer<E> =
     Result<Answered<<E as Entity>::Answer>, AskError<<E as Entity>::Refusal>>;
 
 /// The sender of a reply, with the place in the lane that is kept until then.

@@ -18,7 +18,7 @@ mod router;
 mod shepherd;
 
 pub use entity::{Answered, AskError, Entity, fold};
-pub use host::{Ask, Body, Companion, Host};
+pub use host::{Answer, Ask, Body, Companion, Host};
 pub use lane::Lane;
 pub use loader::{LoadError, Loader, LoaderTask};
 pub use metrics::{ActorMetrics, KindMetrics};

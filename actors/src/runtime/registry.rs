@@ -113,6 +113,17 @@ impl<E: Entity> Registry<E> {
         self.ask(actor, id, Body::Command(command), Some(companion)).await
     }
 
+    /// Puts a command into the actor's mailbox before it returns; the future awaits the answer.
+    pub fn begin(
+        &self,
+        actor: Uuid,
+        id: E::Id,
+        command: E::Command,
+    ) -> impl Future<Output = Answer<E>> + Send + use<E> {
+        let admitted = self.admit(actor, id, Body::Command(command), None);
+        async move { admitted?.await.unwrap_or(Err(AskError::Unavailable)) }
+    }
+
     /// Asks an actor about one of its entities.
     pub async fn query(
         &self,

@@ -5,7 +5,7 @@ use super::model::{
     ReservationStatus, Reserve, Reserved, Sale, Source, State, Terms,
 };
 use crate::kernel::{
-    FlashSaleId, IdempotencyKey, ReservationId, Timestamp,
+    FlashSaleId, IdempotencyKey, Money, OrderNo, ReservationId, Timestamp, UserId,
     limits::{FORGET_AFTER_MS, OPEN_SALES_MAX, QUANTITY_MAX, RESERVE_AGE_MS_MAX, UNITS_MAX},
 };
 
@@ -102,18 +102,32 @@ fn available(pool: &Pool, quantity: u32, flash: bool) -> Result<(), Refusal> {
 }
 
 fn decide_confirm(state: &State, reservation: ReservationId, now: Timestamp) -> Vec<Event> {
-    match state.reservations.get(&reservation).map(|known| known.status) {
-        Some(ReservationStatus::Held) => vec![Event::Confirmed { reservation, at: now }],
-        Some(ReservationStatus::Confirmed | ReservationStatus::Released | ReservationStatus::Void) | None => {
-            Vec::new()
-        }
+    match state.reservations.get(&reservation) {
+        Some(held) if held.status == ReservationStatus::Held => vec![Event::Confirmed {
+            reservation,
+            order_no: held.order_no,
+            sale: held.sale,
+            quantity: held.quantity,
+            at: now,
+        }],
+        Some(_) | None => Vec::new(),
     }
 }
 
 fn decide_release(state: &State, reservation: ReservationId, now: Timestamp) -> Vec<Event> {
-    match state.reservations.get(&reservation).map(|known| known.status) {
-        Some(ReservationStatus::Held) => vec![Event::Released { reservation, at: now }],
-        Some(ReservationStatus::Confirmed | ReservationStatus::Released | ReservationStatus::Void) => Vec::new(),
+    match state.reservations.get(&reservation) {
+        Some(held) if held.status == ReservationStatus::Held => {
+            let sale = held.sale.and_then(|id| state.sales.get(&id));
+            vec![Event::Released {
+                reservation,
+                order_no: held.order_no,
+                sale: held.sale,
+                quantity: held.quantity,
+                to_regular: sale.is_none_or(|sale| sale.closed_at.is_some()),
+                at: now,
+            }]
+        }
+        Some(_) => Vec::new(),
         // It overtook the reservation, which must find it; or it is long forgotten.
         None if made_recently(reservation, now) => vec![Event::Voided { reservation, at: now }],
         None => Vec::new(),
@@ -308,15 +322,16 @@ pub fn apply(state: &mut State, event: &Event) {
             remember(state, *key, *at, None, None);
         }
         Event::Reserved(reserved) => apply_reserved(state, reserved),
-        Event::Confirmed { reservation, at } => {
-            let sale = end(state, *reservation, ReservationStatus::Confirmed, *at);
-            if let Some((sale, quantity)) = sale {
-                let pool = pool_of(state, sale);
-                pool.held -= quantity;
-                pool.sold += quantity;
-            }
+        Event::Confirmed { reservation, sale, quantity, at, .. } => {
+            end(state, *reservation, ReservationStatus::Confirmed, *at);
+            let pool = pool_of(state, *sale);
+            pool.held -= i64::from(*quantity);
+            pool.sold += i64::from(*quantity);
         }
-        Event::Released { reservation, at } => apply_released(state, *reservation, *at),
+        Event::Released { reservation, sale, quantity, to_regular, at, .. } => {
+            let user = end(state, *reservation, ReservationStatus::Released, *at);
+            release(state, *sale, *quantity, *to_regular, user);
+        }
         Event::Voided { reservation, at } => apply_voided(state, *reservation, *at),
         Event::SaleOpened { sale, terms, quantity, at, key } => {
             take_from_regular(state, *quantity);
@@ -386,36 +401,35 @@ fn apply_reserved(state: &mut State, reserved: &Reserved) {
     remember(state, reserved.key, reserved.at, Some(reserved.reservation), None);
 }
 
-fn apply_released(state: &mut State, reservation: ReservationId, at: Timestamp) {
-    let user = state.reservations.get(&reservation).map(|known| known.user);
-    let Some((sale, quantity)) = end(state, reservation, ReservationStatus::Released, at) else { return };
-    let closed = sale.and_then(|id| state.sales.get(&id)).is_some_and(|sale| sale.closed_at.is_some());
+fn release(
+    state: &mut State,
+    sale: Option<FlashSaleId>,
+    quantity: u32,
+    to_regular: bool,
+    user: Option<UserId>,
+) {
+    let units = i64::from(quantity);
     let pool = pool_of(state, sale);
-    pool.held -= quantity;
-    if closed {
-        // A closed sale has no units for sale: they go where its unsold rest went.
-        pool.allotted -= quantity;
-        state.regular.allotted += quantity;
-        state.regular.available += quantity;
-    } else {
-        pool.available += quantity;
-    }
+    pool.held -= units;
+    pool.allotted -= units;
+    let back = if to_regular { &mut state.regular } else { pool_of(state, sale) };
+    back.allotted += units;
+    back.available += units;
     let sale = sale.and_then(|id| state.sales.get_mut(&id));
     if let Some(buyer) = sale.zip(user).and_then(|(sale, user)| sale.buyers.get_mut(&user)) {
-        buyer.units = buyer.units.saturating_sub(u32::try_from(quantity).unwrap_or(u32::MAX));
+        buyer.units = buyer.units.saturating_sub(quantity);
     }
 }
 
 fn apply_voided(state: &mut State, reservation: ReservationId, at: Timestamp) {
-    let nobody = uuid::Uuid::nil();
     state.reservations.insert(
         reservation,
         Reservation {
-            user: crate::kernel::UserId(nobody),
+            user: UserId(uuid::Uuid::nil()),
             sale: None,
             quantity: 0,
-            unit_price: crate::kernel::Money::ZERO,
-            order_no: crate::kernel::OrderNo::new(at, 0),
+            unit_price: Money::ZERO,
+            order_no: OrderNo::new(at, 0),
             status: ReservationStatus::Void,
             at,
             pay_before: at,
@@ -424,17 +438,12 @@ fn apply_voided(state: &mut State, reservation: ReservationId, at: Timestamp) {
     state.forgettable.push_back((at, Forgettable::Reservation(reservation)));
 }
 
-/// Ends a held reservation; its sale and units.
-fn end(
-    state: &mut State,
-    reservation: ReservationId,
-    status: ReservationStatus,
-    at: Timestamp,
-) -> Option<(Option<FlashSaleId>, i64)> {
-    let known = state.reservations.get_mut(&reservation)?;
+/// Ends a held reservation; its user.
+fn end(state: &mut State, id: ReservationId, status: ReservationStatus, at: Timestamp) -> Option<UserId> {
+    state.forgettable.push_back((at, Forgettable::Reservation(id)));
+    let known = state.reservations.get_mut(&id)?;
     known.status = status;
-    state.forgettable.push_back((at, Forgettable::Reservation(reservation)));
-    Some((known.sale, i64::from(known.quantity)))
+    Some(known.user)
 }
 
 fn pool_of(state: &mut State, sale: Option<FlashSaleId>) -> &mut Pool {

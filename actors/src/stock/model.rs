@@ -229,10 +229,19 @@ pub enum Event {
     Reserved(Box<Reserved>),
     Confirmed {
         reservation: ReservationId,
+        order_no: OrderNo,
+        sale: Option<FlashSaleId>,
+        quantity: u32,
         at: Timestamp,
     },
     Released {
         reservation: ReservationId,
+        order_no: OrderNo,
+        /// The sale that the units came from.
+        sale: Option<FlashSaleId>,
+        quantity: u32,
+        /// Whether that sale had closed, so that they went to the regular pool.
+        to_regular: bool,
         at: Timestamp,
     },
     Voided {
