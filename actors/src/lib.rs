@@ -14,3 +14,5 @@ pub mod cart;
 pub mod order;
 
 pub mod saga;
+
+pub mod projection;

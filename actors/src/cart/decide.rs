@@ -36,7 +36,9 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
 fn decide_add(state: &State, sku: SkuId, quantity: u32, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     within(u64::from(quantity))?;
     let line = match find(state, sku) {
-        Some(line) => Line { quantity: within(u64::from(line.quantity) + u64::from(quantity))?, ..line.clone() },
+        Some(line) => {
+            Line { quantity: within(u64::from(line.quantity) + u64::from(quantity))?, ..line.clone() }
+        }
         None if state.lines.len() >= CART_LINES_MAX => {
             return Err(Refusal::TooManyLines { limit: CART_LINES_MAX });
         }
@@ -112,7 +114,11 @@ mod tests {
                 Command::Add { sku, quantity: 1 },
                 Err(Refusal::Quantity { limit: QUANTITY_MAX }),
             ),
-            (cart(&full), Command::Add { sku, quantity: 1 }, Err(Refusal::TooManyLines { limit: CART_LINES_MAX })),
+            (
+                cart(&full),
+                Command::Add { sku, quantity: 1 },
+                Err(Refusal::TooManyLines { limit: CART_LINES_MAX }),
+            ),
             (
                 cart(&[(1, 2)]),
                 Command::Change { sku, quantity: Some(7), selected: Some(false) },

@@ -24,11 +24,22 @@ pub struct Line {
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Adds to a line, or makes it.
-    Add { sku: SkuId, quantity: u32 },
+    Add {
+        sku: SkuId,
+        quantity: u32,
+    },
     /// Changes a line; what is none stays.
-    Change { sku: SkuId, quantity: Option<u32>, selected: Option<bool> },
-    Remove { sku: SkuId },
-    SelectAll { selected: bool },
+    Change {
+        sku: SkuId,
+        quantity: Option<u32>,
+        selected: Option<bool>,
+    },
+    Remove {
+        sku: SkuId,
+    },
+    SelectAll {
+        selected: bool,
+    },
     Clear,
 }
 
@@ -43,10 +54,20 @@ pub enum Query {
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A line is now like this.
-    LineSet { line: Line },
-    LineRemoved { sku: SkuId, at: Timestamp },
-    AllSelected { selected: bool, at: Timestamp },
-    Cleared { at: Timestamp },
+    LineSet {
+        line: Line,
+    },
+    LineRemoved {
+        sku: SkuId,
+        at: Timestamp,
+    },
+    AllSelected {
+        selected: bool,
+        at: Timestamp,
+    },
+    Cleared {
+        at: Timestamp,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +75,10 @@ pub enum Event {
 pub enum Refusal {
     /// The SKU is in no line.
     NoSuchLine,
-    TooManyLines { limit: usize },
-    Quantity { limit: u32 },
+    TooManyLines {
+        limit: usize,
+    },
+    Quantity {
+        limit: u32,
+    },
 }

@@ -10,8 +10,8 @@
 
 mod append;
 mod entry;
-mod fence;
 mod feed;
+mod fence;
 mod holdings;
 mod incarnation;
 mod replay;

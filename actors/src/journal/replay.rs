@@ -118,9 +118,10 @@ pub async fn read_after(
 /// The last version of every entity of a kind: what a fold of the whole journal walks over.
 pub async fn fold_source(database: &Database, kind: &str) -> Result<HashMap<String, i64>, sqlx::Error> {
     let mut connection = database.connection().await?;
-    let rows = sqlx::query("SELECT actor_id, max(version) FROM journal WHERE actor_kind = $1 GROUP BY actor_id")
-        .bind(kind)
-        .fetch_all(&mut *connection)
-        .await?;
+    let rows =
+        sqlx::query("SELECT actor_id, max(version) FROM journal WHERE actor_kind = $1 GROUP BY actor_id")
+            .bind(kind)
+            .fetch_all(&mut *connection)
+            .await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }

@@ -26,7 +26,11 @@ pub struct Subscription {
 
 impl Subscription {
     /// Continues after the checkpoints that stand under `name`.
-    pub async fn open(name: &'static str, database: &Database, journal: &Journal) -> Result<Self, sqlx::Error> {
+    pub async fn open(
+        name: &'static str,
+        database: &Database,
+        journal: &Journal,
+    ) -> Result<Self, sqlx::Error> {
         let feed = journal.feed().subscribe();
         let seen = checkpoints(name, database).await?;
         Ok(Self { name, database: database.clone(), journal: journal.clone(), feed, seen, behind: true })

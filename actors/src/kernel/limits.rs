@@ -14,6 +14,9 @@ pub const FEED_BATCHES_MAX: usize = 512;
 /// Events read from the table at once by a subscription that catches up.
 pub const CATCH_UP_EVENTS_MAX: i64 = 1_000;
 
+/// Events that one transaction of the projector takes in.
+pub const PROJECTED_EVENTS_MAX: usize = 2_000;
+
 /// Messages of new business that one actor may hold, waiting or in commit.
 pub const LANE_NORMAL_MAX: usize = 16_384;
 /// Messages that end something (pay, cancel, release, confirm) that one actor may hold.

@@ -1,8 +1,6 @@
 //! The rules of an order's life.
 
-use super::model::{
-    Action, Command, Event, LogEntry, Open, OrderView, Refusal, ReservedLine, State, Status,
-};
+use super::model::{Action, Command, Event, LogEntry, Open, OrderView, Refusal, ReservedLine, State, Status};
 use crate::kernel::{IdempotencyKey, Timestamp, UserId};
 
 /// The reason of a cancellation by the payment deadline.
@@ -27,9 +25,11 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
                     let reason = reason.clone().unwrap_or_else(|| "cancelled by the buyer".to_owned());
                     Ok(vec![cancelled(order, now, Some(*by), reason, *key)])
                 }
-                Status::Paid | Status::Shipped | Status::Delivered | Status::Completed | Status::Cancelled => {
-                    Err(wrong_state(order))
-                }
+                Status::Paid
+                | Status::Shipped
+                | Status::Delivered
+                | Status::Completed
+                | Status::Cancelled => Err(wrong_state(order)),
             }
         }
         Command::Expire => match order.status {
@@ -43,9 +43,12 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
             | Status::Completed
             | Status::Cancelled => Ok(Vec::new()),
         },
-        Command::Ship { by, remark } => {
-            moved(order, Status::Paid, Status::Shipped, Event::Shipped { at: now, by: *by, remark: remark.clone() })
-        }
+        Command::Ship { by, remark } => moved(
+            order,
+            Status::Paid,
+            Status::Shipped,
+            Event::Shipped { at: now, by: *by, remark: remark.clone() },
+        ),
         Command::Deliver { by } => {
             moved(order, Status::Shipped, Status::Delivered, Event::Delivered { at: now, by: *by })
         }
@@ -191,6 +194,11 @@ fn opened(open: &Open) -> OrderView {
         completed_at: None,
         cancelled_at: None,
         cancel_reason: None,
-        log: vec![LogEntry { at: open.created_at, action: Action::Opened, by: Some(open.user), remark: None }],
+        log: vec![LogEntry {
+            at: open.created_at,
+            action: Action::Opened,
+            by: Some(open.user),
+            remark: None,
+        }],
     }
 }

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{
-    Currency, Digest, FlashSaleId, IdempotencyKey, Money, OrderNo, ProductId, ReservationId, SkuId, Timestamp, UserId,
+    Currency, Digest, FlashSaleId, IdempotencyKey, Money, OrderNo, ProductId, ReservationId, SkuId,
+    Timestamp, UserId,
 };
 
 /// An order, once opened.
@@ -149,15 +150,30 @@ pub struct Open {
 pub enum Command {
     /// Cannot be refused: the units are already reserved.
     Open(Box<Open>),
-    Pay { user: UserId, key: Option<IdempotencyKey> },
+    Pay {
+        user: UserId,
+        key: Option<IdempotencyKey>,
+    },
     /// `by` is the owner, or an administrator whose role the edge has checked.
-    Cancel { owner: UserId, by: UserId, reason: Option<String>, key: Option<IdempotencyKey> },
+    Cancel {
+        owner: UserId,
+        by: UserId,
+        reason: Option<String>,
+        key: Option<IdempotencyKey>,
+    },
     /// The payment deadline has passed.
     Expire,
-    Ship { by: UserId, remark: Option<String> },
-    Deliver { by: UserId },
+    Ship {
+        by: UserId,
+        remark: Option<String>,
+    },
+    Deliver {
+        by: UserId,
+    },
     /// The buyer confirms the receipt.
-    Complete { user: UserId },
+    Complete {
+        user: UserId,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -220,7 +236,10 @@ pub enum Refusal {
     /// No such order of this user.
     NotFound,
     /// The order is in a state that does not allow it.
-    State { status: Status, reason: Option<String> },
+    State {
+        status: Status,
+        reason: Option<String>,
+    },
     /// The number is another order's.
     NumberTaken,
 }

@@ -51,7 +51,11 @@ pub trait Entity: Sized + Send + 'static {
     ) -> Result<Self::Answer, Self::Refusal>;
 
     /// The answer to a query; `None` parks it until the entity changes.
-    fn query(state: &Self::State, query: &Self::Query, now: Timestamp) -> Option<Result<Self::Answer, Self::Refusal>>;
+    fn query(
+        state: &Self::State,
+        query: &Self::Query,
+        now: Timestamp,
+    ) -> Option<Result<Self::Answer, Self::Refusal>>;
 
     /// The lane that a command is admitted through.
     fn lane(command: &Self::Command) -> Lane;

@@ -15,9 +15,7 @@ use tracing::{Span, debug_span, error};
 use uuid::Uuid;
 
 use super::{
-    Answered, AskError, Entity, KindMetrics, Lane, LoadError, Runtime,
-    entity::fold,
-    lane::Admission,
+    Answered, AskError, Entity, KindMetrics, Lane, LoadError, Runtime, entity::fold, lane::Admission,
     shepherd::Notice,
 };
 use crate::{
@@ -47,8 +45,7 @@ impl<E: Entity> Body<E> {
 }
 
 /// What an ask comes back with.
-pub type Answer<E> =
-    Result<Answered<<E as Entity>::Answer>, AskError<<E as Entity>::Refusal>>;
+pub type Answer<E> = Result<Answered<<E as Entity>::Answer>, AskError<<E as Entity>::Refusal>>;
 
 /// The sender of a reply, with the place in the lane that is kept until then.
 pub(super) struct Reply<E: Entity> {
@@ -138,7 +135,16 @@ impl<E: Entity> Host<E> {
     ) -> Self {
         metrics.live.inc();
         let actor = incarnation.actor;
-        Self { actor, incarnation, runtime, metrics, board, notices, entities: HashMap::new(), handling: false }
+        Self {
+            actor,
+            incarnation,
+            runtime,
+            metrics,
+            board,
+            notices,
+            entities: HashMap::new(),
+            handling: false,
+        }
     }
 
     fn load(&mut self, id: E::Id, first: Option<Ask<E>>, ctx: &mut Context<Self>) {
@@ -265,7 +271,9 @@ impl<E: Entity> Host<E> {
                 >= SNAPSHOT_EVENTS_MIN.max(E::weight(&live.state));
         if worth_a_snapshot {
             live.snapshot_at = live.version;
-            let _ = self.notices.send(Notice::Snapshot { incarnation: self.incarnation.clone(), id: live.name.clone() });
+            let _ = self
+                .notices
+                .send(Notice::Snapshot { incarnation: self.incarnation.clone(), id: live.name.clone() });
         }
         self.runtime.journal.append(Append {
             incarnation: self.incarnation.clone(),

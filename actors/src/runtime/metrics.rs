@@ -110,7 +110,9 @@ impl ActorMetrics {
 impl KindMetrics {
     /// Counts a refusal.
     pub fn refused(&self, code: Code) {
-        if let Some(counter) = Code::ALL.iter().position(|known| *known == code).and_then(|at| self.refusals.get(at)) {
+        if let Some(counter) =
+            Code::ALL.iter().position(|known| *known == code).and_then(|at| self.refusals.get(at))
+        {
             counter.inc();
         }
     }

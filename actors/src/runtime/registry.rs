@@ -201,11 +201,17 @@ impl<E: Entity> Registry<E> {
         match self.actors.entry(actor) {
             Entry::Vacant(vacant) => {
                 let presence = vacant.insert(Presence::Live(self.start(actor, shard, epoch)));
-                if let Presence::Live(handle) = presence.value() { Ok(act(handle)) } else { Err(AskError::Unavailable) }
+                if let Presence::Live(handle) = presence.value() {
+                    Ok(act(handle))
+                } else {
+                    Err(AskError::Unavailable)
+                }
             }
             Entry::Occupied(mut occupied) => {
                 match occupied.get() {
-                    Presence::Live(handle) if handle.incarnation.is_current(holdings) => return Ok(act(handle)),
+                    Presence::Live(handle) if handle.incarnation.is_current(holdings) => {
+                        return Ok(act(handle));
+                    }
                     Presence::Live(handle) => {
                         let ended = handle.incarnation.clone();
                         occupied.insert(Presence::Ending(ended));
@@ -278,7 +284,8 @@ impl<E: Entity> Registry<E> {
 
     /// Lets a quarantined actor start again; whether there was one.
     pub fn reset(&self, actor: Uuid) -> bool {
-        let reset = self.actors.remove_if(&actor, |_, presence| matches!(presence, Presence::Quarantined)).is_some();
+        let reset =
+            self.actors.remove_if(&actor, |_, presence| matches!(presence, Presence::Quarantined)).is_some();
         if reset {
             self.metrics.quarantined.dec();
             let _ = self.notices.send(Notice::Reset(actor));

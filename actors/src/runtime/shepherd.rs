@@ -75,7 +75,8 @@ impl<E: Entity> Shepherd<E> {
     fn sweep(&mut self) {
         let crowded = self.registry.len() > ACTORS_LIVE_MAX;
         self.registry.passivate(Duration::from_millis(if crowded { IDLE_MS_CROWDED } else { IDLE_MS_MAX }));
-        self.restarts.retain(|_, restarts| restarts.since.elapsed() < Duration::from_millis(RESTART_WINDOW_MS));
+        self.restarts
+            .retain(|_, restarts| restarts.since.elapsed() < Duration::from_millis(RESTART_WINDOW_MS));
     }
 
     fn died(&mut self, incarnation: Arc<Incarnation>) {

@@ -83,9 +83,10 @@ impl Entity for Stock {
 
     fn lane(command: &Command) -> Lane {
         match command {
-            Command::Confirm { .. } | Command::Release { .. } | Command::CloseSale { .. } | Command::PauseSale { .. } => {
-                Lane::Ending
-            }
+            Command::Confirm { .. }
+            | Command::Release { .. }
+            | Command::CloseSale { .. }
+            | Command::PauseSale { .. } => Lane::Ending,
             Command::Reserve(_)
             | Command::Receive { .. }
             | Command::Adjust { .. }
@@ -149,7 +150,8 @@ fn remembered(state: &State, key: Option<IdempotencyKey>) -> Option<&super::mode
 
 /// The reservation that a command made, now or when it came first.
 fn made(state: &State, reserve: &Reserve) -> Answer {
-    let id = remembered(state, reserve.key).and_then(|known| known.reservation).unwrap_or(reserve.reservation);
+    let id =
+        remembered(state, reserve.key).and_then(|known| known.reservation).unwrap_or(reserve.reservation);
     match state.reservations.get(&id) {
         Some(known) => Answer::Reservation(ReservationView::of(id, known)),
         None => Answer::Done,

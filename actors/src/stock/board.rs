@@ -56,7 +56,12 @@ impl Drop for Entering {
 impl Board {
     /// Refuses a purchase that cannot succeed, or marks its entry; neither if nothing is shown of
     /// the sale yet.
-    pub fn enter(&self, sale: FlashSaleId, user: UserId, now: Timestamp) -> Result<Option<Entering>, Refusal> {
+    pub fn enter(
+        &self,
+        sale: FlashSaleId,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Option<Entering>, Refusal> {
         let Some(board) = self.sale(sale) else { return Ok(None) };
         // The actor shows a buyer before it shows the availability that the buyer left.
         let refusal = board.refusal(now);

@@ -39,7 +39,9 @@ fn decide_reserve(state: &State, reserve: &Reserve, now: Timestamp) -> Result<Ve
     if let Some(known) = state.reservations.get(&reserve.reservation) {
         return match known.status {
             ReservationStatus::Void => Err(Refusal::ReservationExpired),
-            ReservationStatus::Held | ReservationStatus::Confirmed | ReservationStatus::Released => Ok(Vec::new()),
+            ReservationStatus::Held | ReservationStatus::Confirmed | ReservationStatus::Released => {
+                Ok(Vec::new())
+            }
         };
     }
     if now.since(reserve.issued_at) > RESERVE_AGE_MS_MAX {
@@ -138,7 +140,8 @@ fn decide_release(state: &State, reservation: ReservationId, now: Timestamp) -> 
 fn made_recently(reservation: ReservationId, now: Timestamp) -> bool {
     let Some(made) = reservation.0.get_timestamp() else { return true };
     let (seconds, nanos) = made.to_unix();
-    let millis = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000) + i64::from(nanos / 1_000_000);
+    let millis =
+        i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000) + i64::from(nanos / 1_000_000);
     now.since(Timestamp::from_millis(millis)) <= RESERVE_AGE_MS_MAX
 }
 
@@ -205,7 +208,12 @@ fn decide_open(state: &State, open: &OpenSale, now: Timestamp) -> Result<Vec<Eve
     Ok(events)
 }
 
-fn receive_missing(state: &State, quantity: i64, allowed: bool, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+fn receive_missing(
+    state: &State,
+    quantity: i64,
+    allowed: bool,
+    now: Timestamp,
+) -> Result<Vec<Event>, Refusal> {
     let missing = quantity - state.regular.available;
     if missing <= 0 {
         return Ok(Vec::new());

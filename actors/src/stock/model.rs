@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{
-    Currency, Digest, FlashSaleId, IdempotencyKey, Millis, Money, OrderNo, ProductId, ReservationId, Timestamp,
-    UserId,
+    Currency, Digest, FlashSaleId, IdempotencyKey, Millis, Money, OrderNo, ProductId, ReservationId,
+    Timestamp, UserId,
 };
 
 /// The ledger of one SKU.
@@ -168,19 +168,48 @@ pub struct Amendment {
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     Reserve(Box<Reserve>),
-    Confirm { reservation: ReservationId },
-    Release { reservation: ReservationId },
-    Receive { quantity: i64, reason: String, key: Option<IdempotencyKey> },
-    Adjust { delta: i64, reason: String, key: Option<IdempotencyKey> },
+    Confirm {
+        reservation: ReservationId,
+    },
+    Release {
+        reservation: ReservationId,
+    },
+    Receive {
+        quantity: i64,
+        reason: String,
+        key: Option<IdempotencyKey>,
+    },
+    Adjust {
+        delta: i64,
+        reason: String,
+        key: Option<IdempotencyKey>,
+    },
     /// Brings the regular pool's available units to a number.
-    AdjustTo { available: i64, reason: String, key: Option<IdempotencyKey> },
+    AdjustTo {
+        available: i64,
+        reason: String,
+        key: Option<IdempotencyKey>,
+    },
     OpenSale(Box<OpenSale>),
     /// Adds to a sale's allotment, receiving what the regular pool lacks.
-    ExtendSale { sale: FlashSaleId, quantity: i64, key: Option<IdempotencyKey> },
-    AmendSale { sale: FlashSaleId, amendment: Amendment },
-    PauseSale { sale: FlashSaleId },
-    ResumeSale { sale: FlashSaleId },
-    CloseSale { sale: FlashSaleId },
+    ExtendSale {
+        sale: FlashSaleId,
+        quantity: i64,
+        key: Option<IdempotencyKey>,
+    },
+    AmendSale {
+        sale: FlashSaleId,
+        amendment: Amendment,
+    },
+    PauseSale {
+        sale: FlashSaleId,
+    },
+    ResumeSale {
+        sale: FlashSaleId,
+    },
+    CloseSale {
+        sale: FlashSaleId,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -189,7 +218,10 @@ pub enum Query {
     Stock,
     Sale(FlashSaleId),
     /// A user's own reservations in a sale.
-    Mine { sale: FlashSaleId, user: UserId },
+    Mine {
+        sale: FlashSaleId,
+        user: UserId,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -293,14 +325,24 @@ pub enum Refusal {
     /// Asked for too long ago, or released before it arrived.
     ReservationExpired,
     UnknownSale,
-    NotStarted { starts_at: Timestamp },
+    NotStarted {
+        starts_at: Timestamp,
+    },
     Ended,
     Paused,
-    LimitReached { limit: u32, have: u32 },
+    LimitReached {
+        limit: u32,
+        have: u32,
+    },
     SoldOut,
-    InsufficientStock { available: i64 },
+    InsufficientStock {
+        available: i64,
+    },
     /// A number out of its bounds.
-    Invalid { field: String, detail: String },
+    Invalid {
+        field: String,
+        detail: String,
+    },
     TooManySales,
     SaleExists,
 }

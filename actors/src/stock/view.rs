@@ -88,6 +88,39 @@ pub enum SaleState {
     Closed,
 }
 
+impl SaleState {
+    /// The state of a sale at `now`.
+    #[must_use]
+    pub fn at(
+        now: Timestamp,
+        starts_at: Timestamp,
+        ends_at: Timestamp,
+        closed_at: Option<Timestamp>,
+        available: i64,
+    ) -> Self {
+        match closed_at {
+            Some(closed) if closed < ends_at => SaleState::Closed,
+            Some(_) => SaleState::Ended,
+            None if now >= ends_at => SaleState::Ended,
+            None if now < starts_at => SaleState::Scheduled,
+            None if available == 0 => SaleState::SoldOut,
+            None => SaleState::Running,
+        }
+    }
+
+    /// The published text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SaleState::Scheduled => "scheduled",
+            SaleState::Running => "running",
+            SaleState::SoldOut => "sold_out",
+            SaleState::Ended => "ended",
+            SaleState::Closed => "closed",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SaleView {
     pub id: FlashSaleId,
@@ -102,14 +135,7 @@ impl SaleView {
     #[must_use]
     pub fn of(id: FlashSaleId, sale: &Sale, now: Timestamp) -> Self {
         let terms = &sale.terms;
-        let state = match sale.closed_at {
-            Some(closed) if closed < terms.ends_at => SaleState::Closed,
-            Some(_) => SaleState::Ended,
-            None if now >= terms.ends_at => SaleState::Ended,
-            None if now < terms.starts_at => SaleState::Scheduled,
-            None if sale.pool.available == 0 => SaleState::SoldOut,
-            None => SaleState::Running,
-        };
+        let state = SaleState::at(now, terms.starts_at, terms.ends_at, sale.closed_at, sale.pool.available);
         Self { id, terms: terms.clone(), pool: sale.pool, paused: sale.paused, state }
     }
 }
