@@ -3,3 +3,6 @@
 pub mod kernel;
 
 pub mod engine;
+
+pub mod account;
+pub mod catalog;
