@@ -8,6 +8,9 @@ pub mod journal;
 
 pub mod runtime;
 
+pub mod account;
+pub mod catalog;
+
 pub mod stock;
 
 pub mod cart;

@@ -32,6 +32,8 @@ macro_rules! uuid_ids {
 uuid_ids! {
     /// A person with an account.
     UserId,
+    /// A node of the catalog's tree.
+    CategoryId,
     /// A product of the catalog; it has one or more SKUs.
     ProductId,
     /// The unit that has stock and a price.
