@@ -133,7 +133,11 @@ impl Database {
         let turn = match &self.gate {
             Some(gate) => {
                 let turn = tokio::time::timeout(ACQUIRE_TIMEOUT, gate.clone().acquire_owned());
-                Some(turn.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?)
+                Some(
+                    turn.await
+                        .map_err(|_| sqlx::Error::PoolTimedOut)?
+                        .map_err(|_| sqlx::Error::PoolClosed)?,
+                )
             }
             None => None,
         };
@@ -177,5 +181,4 @@ impl Database {
             embedded.stop().await;
         }
     }
-
 }
