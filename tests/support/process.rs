@@ -64,7 +64,7 @@ impl Process {
         command.stdin(Stdio::null()).stdout(File::create(&stdout)?).stderr(File::create(&stderr)?);
         let (answer, spawned) = mpsc::channel();
         let job = Box::new(move || drop(answer.send(command.spawn())));
-        SPAWNER.send(job).map_err(io::Error::other)?;
+        SPAWNER.send(job).map_err(|_| io::Error::other("the spawning thread is gone"))?;
         let child = spawned.recv().map_err(io::Error::other)??;
         Ok(Self { child, name, stdout, stderr })
     }
