@@ -26,7 +26,7 @@ pub use process::{Process, Signal};
 pub use proxy::Proxy;
 pub use redis::Redis;
 pub use run::{Body, Case, run};
-pub use shop::{Buyer, Engine, FlashSale, Product, Shop, ShopSetup};
+pub use shop::{ADMIN_PASSWORD, Buyer, Engine, FlashSale, Product, SIGNING_KEY, Shop, ShopSetup};
 pub use stampede::{Launch, Stampede, binary, workspace};
 
 pub use sqlx;

@@ -13,10 +13,11 @@ use crate::{
 };
 
 /// The administrator's password in every test.
-const ADMIN_PASSWORD: &str = "the keys of the whole shop";
+pub const ADMIN_PASSWORD: &str = "the keys of the whole shop";
 /// Every buyer's password.
-const PASSWORD: &str = "correct horse battery staple";
-const SIGNING_KEY: &str = "a signing key for tests alone, 32 bytes and more";
+const PASSWORD: &str = "eleven lamps over the river";
+/// What signs every shop's tokens, so that a test can forge them.
+pub const SIGNING_KEY: &str = "a signing key for tests alone, 32 bytes and more";
 
 /// Where a shop keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
