@@ -3,3 +3,12 @@
 pub mod kernel;
 
 pub mod engine;
+
+pub mod journal;
+
+pub mod runtime;
+
+pub mod stock;
+
+pub mod cart;
+pub mod order;

@@ -83,6 +83,13 @@ impl DerefMut for Connection {
     }
 }
 
+impl Connection {
+    /// Gives the connection up instead of returning it: its state is not known.
+    pub fn discard(mut self) {
+        self.inner.close_on_drop();
+    }
+}
+
 impl Database {
     /// Opens the database; the caller's runtime will serve its connections and must be a
     /// multi-threaded one.
