@@ -140,11 +140,7 @@ impl Database {
         let turn = match &self.gate {
             Some(gate) => {
                 let turn = tokio::time::timeout(ACQUIRE_TIMEOUT, gate.clone().acquire_owned());
-                Some(
-                    turn.await
-                        .map_err(|_| sqlx::Error::PoolTimedOut)?
-                        .map_err(|_| sqlx::Error::PoolClosed)?,
-                )
+                Some(turn.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?)
             }
             None => None,
         };
@@ -188,4 +184,5 @@ impl Database {
             embedded.stop().await;
         }
     }
+
 }

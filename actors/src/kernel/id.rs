@@ -144,8 +144,7 @@ mod tests {
 
     #[test]
     fn what_is_no_order_number_is_refused() {
-        for text in ["", "20261120", "2026112000000000000I", "X0261120000000000000", "202611200000000000000"]
-        {
+        for text in ["", "20261120", "2026112000000000000I", "X0261120000000000000", "202611200000000000000"] {
             assert_eq!(text.parse::<OrderNo>(), Err(OrderNoError), "{text:?}");
         }
     }
