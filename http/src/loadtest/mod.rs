@@ -2,10 +2,12 @@
 //!
 //! Owns nothing of the shop and imports nothing of it but the kernel's words: everything goes through
 //! the public HTTP API, so that it works the same against one node, many, or somebody else's copy.
-//! `setup` makes buyers and a sale, `drive` buys over `wire` connections and `tally` counts, `proof`
-//! and `orders` ask the `shop` afterwards, `report` tells. The demonstration uses the same pieces.
+//! `setup` makes buyers and a sale, `drive` buys over `wire` connections, `judge` reads the answers
+//! and `tally` counts, `proof` and `orders` ask the `shop` afterwards, `report` tells. The
+//! demonstration uses the same pieces.
 
 pub mod drive;
+mod judge;
 mod orders;
 pub mod proof;
 pub mod report;
@@ -99,10 +101,10 @@ pub struct LoadtestArgs {
     #[arg(long, requires = "stock")]
     pub setup: bool,
     /// Units in the sale that --setup makes
-    #[arg(long, value_name = "N", requires = "setup", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    #[arg(long, value_name = "N", requires = "setup", conflicts_with = "flash_sale", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub stock: Option<u64>,
     /// Units that one user may buy in the sale that --setup makes
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "setup", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "setup", conflicts_with = "flash_sale", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub per_user_limit: u64,
     /// Buyers: made as administrator, or the first of --tokens [default: 1000, or all of --tokens]
     #[arg(long, value_name = "N", value_parser = whole::<1_000_000>)]

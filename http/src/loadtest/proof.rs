@@ -14,7 +14,7 @@ use serde::Serialize;
 use stampede_actors::kernel::FlashSaleId;
 
 use super::{
-    drive::SALE_REFUSALS,
+    judge::SALE_REFUSALS,
     orders::{self, OrdersRead},
     setup::Buyer,
     shop::{Sale, Shop, Stock},

@@ -136,7 +136,7 @@ impl Lane {
         self.last = self.last.max(other.last);
         if let (Some(latency), Some(added)) = (&mut self.latency, &other.latency) {
             // Both were made with the same bounds, so that this cannot fail.
-            drop(latency.add(added));
+            latency.add(added).unwrap_or_default();
         }
     }
 
