@@ -1,0 +1,4 @@
+//! The shop's HTTP front and its command line.
+
+pub mod client;
+pub mod loadtest;
