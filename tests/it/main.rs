@@ -8,6 +8,7 @@ mod auth;
 mod bad_input;
 mod cart;
 mod catalog;
+mod flash_sales;
 mod gomall;
 mod ops;
 mod orders;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         bad_input::cases(),
         cart::cases(),
         catalog::cases(),
+        flash_sales::cases(),
         gomall::cases(),
         ops::cases(),
         orders::cases(),

@@ -200,7 +200,7 @@ async fn sigterm_ends_in_order(engine: Engine) {
     assert_eq!(status.code(), Some(0), "{}", shop.server.log());
     let mut accepted = 0;
     for answer in under_way {
-        // A request that came too late found no connection, which ends its task.
+        // A request that came too late found no connection.
         if let Ok(Ok(reply)) = answer.await {
             accepted += i64::from(reply.status == 201);
         }

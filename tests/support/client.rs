@@ -1,10 +1,13 @@
 //! A JSON client that shows everything that came back.
 
 use std::{
+    fmt::{self, Write as _},
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Method, StatusCode,
@@ -22,7 +25,28 @@ use tokio::{
 /// How long one answer may take.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
+/// Connections that `open` has under way at once, so that no queue of the kernel's runs over.
+const CONNECTS_MAX: usize = 256;
+
 type Connection = SendRequest<Full<Bytes>>;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Lost {
+    /// No connection: the request never left.
+    Unsent(io::Error),
+    /// The connection broke: the outcome is not known.
+    Broken(hyper::Error),
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::Unsent(error) => write!(f, "no connection: {error}"),
+            Lost::Broken(error) => write!(f, "the connection broke: {error}"),
+        }
+    }
+}
 
 /// A client of one server, with or without a token. Clones share their connections.
 #[derive(Clone)]
@@ -150,7 +174,21 @@ impl Client {
         tokio::time::timeout(ANSWER_MAX, talk).await.expect("the server answers or closes")
     }
 
-    async fn connection(&self) -> Result<Connection, hyper::Error> {
+    /// Opens so many connections ahead of the requests that will share them.
+    pub async fn open(&self, connections: usize) -> Result<(), Lost> {
+        let opening = (0..connections).map(|_| async {
+            let connection = self.connect().await?;
+            self.keep(connection);
+            Ok(())
+        });
+        stream::iter(opening).buffer_unordered(CONNECTS_MAX).try_collect().await
+    }
+
+    fn keep(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+
+    async fn connection(&self) -> Result<Connection, Lost> {
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let Some(mut connection) = idle else { break };
@@ -158,13 +196,14 @@ impl Client {
                 return Ok(connection);
             }
         }
-        let stream = match TcpStream::connect(&*self.address).await {
-            Ok(stream) => stream,
-            Err(error) => panic!("no connection to {}: {error}", self.address),
-        };
+        self.connect().await
+    }
+
+    async fn connect(&self) -> Result<Connection, Lost> {
+        let stream = TcpStream::connect(&*self.address).await.map_err(Lost::Unsent)?;
         // Without it every request would wait for the delayed acknowledgement of the one before.
-        stream.set_nodelay(true).expect("a socket takes the option");
-        let (connection, driver) = handshake(TokioIo::new(stream)).await?;
+        stream.set_nodelay(true).map_err(Lost::Unsent)?;
+        let (connection, driver) = handshake(TokioIo::new(stream)).await.map_err(Lost::Broken)?;
         tokio::spawn(driver);
         Ok(connection)
     }
@@ -203,12 +242,26 @@ impl Request {
         let asked = format!("{} {}", self.method, self.path);
         match self.try_send().await {
             Ok(reply) => reply,
-            Err(error) => panic!("{asked}: no answer: {error}"),
+            Err(lost) => panic!("{asked}: no answer: {lost}"),
         }
     }
 
-    /// Sends it; an error means that the connection broke and the outcome is not known.
-    pub async fn try_send(self) -> Result<Reply, hyper::Error> {
+    /// Sends it on a connection of its own and reads nothing of the answer. Dropping the connection
+    /// loses that answer.
+    pub async fn unanswered(self) -> io::Result<TcpStream> {
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            let value = value.to_str().map_err(io::Error::other)?;
+            write!(head, "{name}: {value}\r\n").map_err(io::Error::other)?;
+        }
+        write!(head, "content-length: {}\r\n\r\n", self.body.len()).map_err(io::Error::other)?;
+        let mut stream = TcpStream::connect(&*self.client.address).await?;
+        stream.write_all(&[head.as_bytes(), &self.body].concat()).await?;
+        Ok(stream)
+    }
+
+    /// Sends it; an error says why there is no answer.
+    pub async fn try_send(self) -> Result<Reply, Lost> {
         let asked = format!("{} {}", self.method, self.path);
         let Self { client, method, path, headers, body } = self;
         let mut request = hyper::Request::new(Full::new(body));
@@ -217,9 +270,9 @@ impl Request {
         *request.headers_mut() = headers;
         let exchange = async {
             let mut connection = client.connection().await?;
-            let (head, body) = connection.send_request(request).await?.into_parts();
-            let body = body.collect().await?.to_bytes();
-            client.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            let (head, body) = connection.send_request(request).await.map_err(Lost::Broken)?.into_parts();
+            let body = body.collect().await.map_err(Lost::Broken)?.to_bytes();
+            client.keep(connection);
             Ok(Reply::new(head.status, head.headers, body, asked.clone()))
         };
         match tokio::time::timeout(ANSWER_MAX, exchange).await {

@@ -14,7 +14,7 @@ use std::{
 };
 
 pub use rustix::process::Signal;
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, getrlimit, kill_process, setrlimit};
 
 use crate::eventually::eventually;
 
@@ -133,6 +133,16 @@ impl Drop for Process {
 
 fn read_lossy(path: &Path) -> String {
     fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// Lets this process, and those that it starts from now on, open as many files as the system allows;
+/// how many that is.
+pub fn raise_open_files() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it cannot be raised, what there is must do.
+    setrlimit(Resource::Nofile, limit).ok();
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// A loopback port that was free a moment ago.

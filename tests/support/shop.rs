@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     client::Client,
+    eventually::eventually,
     postgres::Postgres,
     stampede::{Launch, Stampede},
 };
@@ -18,6 +19,9 @@ pub const ADMIN_PASSWORD: &str = "the keys of the whole shop";
 const PASSWORD: &str = "eleven lamps over the river";
 /// What signs every shop's tokens, so that a test can forge them.
 pub const SIGNING_KEY: &str = "a signing key for tests alone, 32 bytes and more";
+
+/// Users made by one request.
+const USERS_AT_ONCE: usize = 1_000;
 
 /// Where a shop keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,20 +206,20 @@ impl Shop {
         }
     }
 
-    /// Clients of `count` users that are made at once, without a registration each.
+    /// Clients of `count` users that are made at once, without a registration each. Every call gives
+    /// the same users first.
     pub async fn crowd(&self, count: usize) -> Vec<Client> {
-        let launch = self.server.launch().clone();
-        let url = self.server.url().to_owned();
-        let output = tokio::task::spawn_blocking(move || {
-            launch.run(&["token", "--users", &count.to_string(), "--url", &url])
-        })
-        .await
-        .expect("the task ends");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "`stampede token` ended with {}: {said}", output.status);
-        let tokens = String::from_utf8(output.stdout).expect("tokens are text");
-        let clients: Vec<Client> = tokens.lines().map(|token| self.anonymous().with_token(token)).collect();
-        assert_eq!(clients.len(), count, "one token a user");
+        let mut clients = Vec::with_capacity(count);
+        while clients.len() < count {
+            let part = (count - clients.len()).min(USERS_AT_ONCE);
+            let body = json!({ "from": clients.len() + 1, "count": part });
+            let answer = self.admin.post("/api/v1/admin/load-users", &body).await;
+            assert!((200..300).contains(&answer.status), "no users: {}", answer.text());
+            let users = answer.json["users"].as_array().expect("a list of users");
+            assert_eq!(users.len(), part, "as many users as were asked for");
+            let client = |user: &Value| self.anonymous().with_token(text(user, "/access_token"));
+            clients.extend(users.iter().map(client));
+        }
         clients
     }
 
@@ -237,16 +241,83 @@ impl Shop {
         text(&answer, "/id").to_owned()
     }
 
-    /// The stock of a SKU, after checking that it adds up.
+    /// The stock of a SKU, after checking that it adds up, pool by pool and together.
     pub async fn stock(&self, sku_id: &str) -> Value {
         let stock = self.anonymous().get(&format!("/api/v1/skus/{sku_id}/stock")).await.ok(200);
-        let units =
-            |member: &str| stock[member].as_i64().unwrap_or_else(|| panic!("no `{member}` in {stock}"));
-        let parts = ["available", "held", "sold"].map(units);
+        let units = |of: &Value, member: &str| {
+            of[member].as_i64().unwrap_or_else(|| panic!("no `{member}` in {of}, of {stock}"))
+        };
+        let members = ["available", "held", "sold"];
+        let parts = members.map(|member| units(&stock, member));
         assert!(parts.iter().all(|part| *part >= 0), "a negative part: {stock}");
-        assert_eq!(units("received"), parts.iter().sum::<i64>(), "units were lost or made up: {stock}");
-        assert_eq!(units("received"), units("on_hand") + units("sold"), "{stock}");
+        assert_eq!(
+            units(&stock, "received"),
+            parts.iter().sum::<i64>(),
+            "units were lost or made up: {stock}"
+        );
+        assert_eq!(units(&stock, "received"), units(&stock, "on_hand") + units(&stock, "sold"), "{stock}");
+        let pools = stock["pools"].as_array().unwrap_or_else(|| panic!("no pools in {stock}"));
+        let mut sums = [0; 3];
+        for pool in pools {
+            let parts = members.map(|member| units(pool, member));
+            assert!(parts.iter().all(|part| *part >= 0), "a negative part of a pool: {stock}");
+            assert_eq!(units(pool, "allotted"), parts.iter().sum::<i64>(), "a pool does not add up: {stock}");
+            sums = std::array::from_fn(|part| sums[part] + parts[part]);
+        }
+        assert_eq!(sums, parts, "the pools are not the whole: {stock}");
         stock
+    }
+
+    /// One flash sale's pool of a SKU: its units available, held and sold.
+    pub async fn pool(&self, sku_id: &str, sale: &str) -> [i64; 3] {
+        self.pool_where(sku_id, |pool| pool["flash_sale_id"] == sale).await
+    }
+
+    /// The regular pool of a SKU: its units available, held and sold.
+    pub async fn regular(&self, sku_id: &str) -> [i64; 3] {
+        self.pool_where(sku_id, |pool| pool["kind"] == "regular").await
+    }
+
+    async fn pool_where(&self, sku_id: &str, wanted: impl Fn(&Value) -> bool) -> [i64; 3] {
+        let stock = self.stock(sku_id).await;
+        let pool = stock["pools"].as_array().and_then(|pools| pools.iter().find(|pool| wanted(pool)));
+        let Some(pool) = pool else { panic!("no such pool in {stock}") };
+        ["available", "held", "sold"].map(|member| pool[member].as_i64().unwrap_or(-1))
+    }
+
+    /// Waits until memory, tables and journal agree; panics when they differ for good.
+    pub async fn agrees(&self) {
+        let agreed = || async {
+            let report = self.admin.get("/api/v1/admin/reconciliation").await.ok(200);
+            let differences = report["differences"].as_array().expect("a list of differences");
+            (report["lag"] == 0 && differences.is_empty()).then_some(())
+        };
+        eventually(agreed, "memory, tables and journal agree").await;
+    }
+
+    /// Stops the server in an orderly way and lets `stampede reconcile` compare what it left.
+    pub async fn stop_and_reconcile(&mut self) {
+        let status = self.server.sigterm().await;
+        assert_eq!(status.code(), Some(0), "an orderly end: {}", self.server.log());
+        let data = self.data().to_string_lossy().into_owned();
+        let output = self.server.launch().run(&["reconcile", "--data", &data]);
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+        assert_eq!(output.status.code(), Some(0), "{}", said.concat());
+    }
+
+    /// The numbers of every order of a flash sale, by the administrator's list.
+    pub async fn sale_orders(&self, sale: &str) -> Vec<String> {
+        let mut numbers = Vec::new();
+        for page in 1.. {
+            let path = format!("/api/v1/admin/orders?flash_sale_id={sale}&page={page}&page_size=100");
+            let answer = self.admin.get(&path).await.ok(200);
+            let orders = answer["data"].as_array().expect("a list of orders");
+            numbers.extend(orders.iter().map(|order| text(order, "/order_no").to_owned()));
+            if answer["total_pages"].as_u64().expect("a number of pages") <= page {
+                break;
+            }
+        }
+        numbers
     }
 
     /// Buys directly; the order.
