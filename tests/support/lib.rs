@@ -18,6 +18,7 @@ mod redis;
 mod run;
 mod shop;
 mod stampede;
+mod traffic;
 
 pub use client::{Client, Lost, Reply, Request};
 pub use eventually::{EVENTUALLY_MAX, eventually, within};
@@ -30,5 +31,6 @@ pub use redis::Redis;
 pub use run::{Body, Case, run};
 pub use shop::{ADMIN_PASSWORD, Buyer, Engine, FlashSale, Product, SIGNING_KEY, Shop, ShopSetup};
 pub use stampede::{Launch, Stampede, binary, workspace};
+pub use traffic::{Bought, NO_ANSWER, Traffic, all_there};
 
 pub use sqlx;

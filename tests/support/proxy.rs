@@ -50,6 +50,9 @@ struct Shared {
     /// The marker whose next commit's answer is to be swallowed.
     armed: Mutex<Option<String>>,
     swallowed: watch::Sender<u64>,
+    /// The marker whose next statement is not to reach the server.
+    withheld: Mutex<Option<String>>,
+    withholdings: watch::Sender<u64>,
 }
 
 impl Proxy {
@@ -62,6 +65,8 @@ impl Proxy {
             cuts: watch::Sender::new(0),
             armed: Mutex::new(None),
             swallowed: watch::Sender::new(0),
+            withheld: Mutex::new(None),
+            withholdings: watch::Sender::new(0),
         });
         let accepting = tokio::spawn(accept(listener, upstream, shared.clone())).abort_handle();
         Self { port, shared, accepting }
@@ -81,10 +86,18 @@ impl Proxy {
 
     /// Waits until `count` answers were swallowed since the start.
     pub async fn swallowed(&self, count: u64) {
-        let mut swallowed = self.shared.swallowed.subscribe();
-        let enough = swallowed.wait_for(|swallowed| *swallowed >= count);
-        let waited = tokio::time::timeout(crate::EVENTUALLY_MAX, enough).await;
-        assert!(waited.is_ok(), "no committed answer was swallowed in time");
+        reaches(&self.shared.swallowed, count, "no committed answer was swallowed in time").await;
+    }
+
+    /// Arms the proxy: the next statement whose text holds `marker` does not reach the server, and
+    /// its connection is cut.
+    pub fn withhold(&self, marker: &str) {
+        *lock(&self.shared.withheld) = Some(marker.to_owned());
+    }
+
+    /// Waits until `count` statements were withheld since the start.
+    pub async fn withheld(&self, count: u64) {
+        reaches(&self.shared.withholdings, count, "no statement was withheld in time").await;
     }
 
     /// Lets everything through, which is also the start.
@@ -114,6 +127,13 @@ impl Drop for Proxy {
         self.accepting.abort();
         self.cut();
     }
+}
+
+async fn reaches(counter: &watch::Sender<u64>, count: u64, otherwise: &str) {
+    let mut counter = counter.subscribe();
+    let enough = counter.wait_for(|counted| *counted >= count);
+    let waited = tokio::time::timeout(crate::EVENTUALLY_MAX, enough).await;
+    assert!(waited.is_ok(), "{otherwise}");
 }
 
 async fn accept(listener: TcpListener, upstream: u16, shared: Arc<Shared>) {
@@ -212,9 +232,17 @@ impl Dialogue {
     /// Whether the cycle or transaction now being answered ran a statement with the marker.
     fn ran(&self, marker: &str) -> bool {
         let cycle = self.waiting.front().into_iter().flatten();
-        cycle
-            .chain(&self.transaction)
-            .any(|text| text.windows(marker.len()).any(|part| part == marker.as_bytes()))
+        cycle.chain(&self.transaction).any(|text| holds(text, marker))
+    }
+
+    /// Whether the request just noted runs a statement with the marker.
+    fn runs(&self, kind: u8, marker: &str) -> bool {
+        let text = match kind {
+            b'E' => self.open.last(),
+            b'Q' => self.waiting.back().and_then(|cycle| cycle.last()),
+            _ => None,
+        };
+        text.is_some_and(|text| holds(text, marker))
     }
 
     /// The server ended a cycle, outside any transaction (`I`) or inside one.
@@ -231,6 +259,7 @@ impl Dialogue {
     }
 }
 
+/// Returns, and so cuts the connection, when a statement is withheld.
 async fn requests(
     mut client: OwnedReadHalf,
     mut server: OwnedWriteHalf,
@@ -240,7 +269,20 @@ async fn requests(
     loop {
         let (kind, message) = read_message(&mut client).await?;
         until_open(shared).await?;
-        lock(dialogue).request(kind, &message[5..]);
+        let runs = |marker: &str| {
+            let mut dialogue = lock(dialogue);
+            dialogue.request(kind, &message[5..]);
+            dialogue.runs(kind, marker)
+        };
+        let withhold = {
+            let mut withheld = lock(&shared.withheld);
+            let marked = runs(withheld.as_deref().unwrap_or_default());
+            marked && withheld.take().is_some()
+        };
+        if withhold {
+            shared.withholdings.send_modify(|withholdings| *withholdings += 1);
+            return Ok(());
+        }
         server.write_all(&message).await?;
     }
 }
@@ -306,6 +348,11 @@ async fn read_body(from: &mut (impl AsyncRead + Unpin), length: u32) -> io::Resu
     let mut body = vec![0; bytes.ok_or_else(|| io::Error::other("not a PostgreSQL message"))?];
     from.read_exact(&mut body).await?;
     Ok(body)
+}
+
+fn holds(text: &[u8], marker: &str) -> bool {
+    let marker = marker.as_bytes();
+    !marker.is_empty() && text.windows(marker.len()).any(|part| part == marker)
 }
 
 /// A text that ends in a zero byte, and what follows it.

@@ -52,6 +52,7 @@ pub struct ShopSetup {
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
     database_url: Option<String>,
+    data: TempDir,
 }
 
 /// A running shop with its administrator logged in. Stops when dropped.
@@ -119,7 +120,8 @@ impl ShopSetup {
     /// On this engine, with rate limits off.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
-        let setup = Self { engine, environment: Vec::new(), arguments: Vec::new(), database_url: None };
+        let data = tempfile::Builder::new().prefix("stampede-data-").tempdir().expect("a temporary folder");
+        let setup = Self { engine, environment: Vec::new(), arguments: Vec::new(), database_url: None, data };
         setup
             .env("STAMPEDE_ADMIN_PASSWORD", ADMIN_PASSWORD)
             .env("STAMPEDE_AUTH__SIGNING_KEY", SIGNING_KEY)
@@ -147,10 +149,15 @@ impl ShopSetup {
         self
     }
 
+    /// The data folder that it will have.
+    #[must_use]
+    pub fn data(&self) -> &std::path::Path {
+        self.data.path()
+    }
+
     /// Starts the shop.
     pub async fn start(self) -> Shop {
-        let data = tempfile::Builder::new().prefix("stampede-data-").tempdir().expect("a temporary folder");
-        let mut launch = Launch::new(data.path());
+        let mut launch = Launch::new(self.data.path());
         let (mut postgres, mut database) = (None, None);
         match (self.engine, &self.database_url) {
             (Engine::Embedded, _) => {}
@@ -170,7 +177,7 @@ impl ShopSetup {
         }
         let server = launch.start().await;
         let admin = login(&server.client(), "admin", ADMIN_PASSWORD).await;
-        Shop { server, admin, engine: self.engine, database, _postgres: postgres, data }
+        Shop { server, admin, engine: self.engine, database, _postgres: postgres, data: self.data }
     }
 }
 

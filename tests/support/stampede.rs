@@ -204,7 +204,12 @@ impl Stampede {
 
     /// SIGTERM; its exit status once it has ended.
     pub async fn sigterm(&mut self) -> ExitStatus {
-        self.process.signal(Signal::TERM);
+        self.signal(Signal::TERM);
+        self.exit().await
+    }
+
+    /// Its exit status once it has ended by itself.
+    pub async fn exit(&mut self) -> ExitStatus {
         self.process.exit().await
     }
 
