@@ -8,11 +8,18 @@ mod auth;
 mod bad_input;
 mod cart;
 mod catalog;
+mod crash;
+mod crowd;
 mod flash_sales;
 mod gomall;
+mod hostile;
+mod idempotency;
+mod operations;
 mod ops;
 mod orders;
+mod panic;
 mod support;
+mod unknown_outcome;
 
 use std::process::ExitCode;
 
@@ -23,11 +30,18 @@ fn main() -> ExitCode {
         bad_input::cases(),
         cart::cases(),
         catalog::cases(),
+        crash::cases(),
+        crowd::cases(),
         flash_sales::cases(),
         gomall::cases(),
+        hostile::cases(),
+        idempotency::cases(),
+        operations::cases(),
         ops::cases(),
         orders::cases(),
+        panic::cases(),
         support::cases(),
+        unknown_outcome::cases(),
     ];
     stampede_tests::run(modules.concat())
 }

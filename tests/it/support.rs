@@ -11,6 +11,7 @@ pub fn cases() -> Vec<Case> {
         a_killed_postgres_keeps_what_it_committed,
         the_proxy_swallows_the_answer_to_a_commit,
         the_proxy_swallows_the_answer_to_an_explicit_commit,
+        the_proxy_withholds_a_statement,
         the_proxy_lets_failures_through,
         the_proxy_cuts_refuses_and_holds,
         nats_comes_back_with_its_streams_store,
@@ -82,6 +83,21 @@ async fn the_proxy_swallows_the_answer_to_an_explicit_commit() {
     insert(&mut transaction, 1).await.expect("nothing is committed yet");
     transaction.commit().await.expect_err("the answer is swallowed");
     assert_eq!(rows(&mut direct).await, 1, "the server had committed");
+}
+
+async fn the_proxy_withholds_a_statement() {
+    let postgres = Postgres::shared().await;
+    let (database, mut direct) = ledger(&postgres).await;
+    let proxy = Proxy::start(postgres.port()).await;
+    let mut client = through(&proxy, &database).await;
+    insert(&mut client, 1).await.expect("a row goes in");
+    proxy.withhold("INTO ledger");
+    sqlx::query("SELECT 1").execute(&mut client).await.expect("another statement passes");
+    insert(&mut client, 2).await.expect_err("the connection is cut");
+    proxy.withheld(1).await;
+    assert_eq!(rows(&mut direct).await, 1, "the server saw nothing of it");
+    let mut client = through(&proxy, &database).await;
+    insert(&mut client, 2).await.expect("once only");
 }
 
 async fn the_proxy_lets_failures_through() {

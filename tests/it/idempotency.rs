@@ -1,0 +1,216 @@
+//! The same request again and again: one effect and one answer, at once, later, and after a restart.
+
+use futures_util::future::join_all;
+use hyper::Method;
+use serde_json::{Value, json};
+use stampede_tests::{Case, Client, Engine, FlashSale, Product, Reply, Shop, eventually, per_engine};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// The tests of this module.
+pub fn cases() -> Vec<Case> {
+    per_engine![
+        a_purchase_is_made_once,
+        an_order_is_placed_once,
+        an_order_is_paid_once,
+        an_order_is_cancelled_once,
+        a_restock_comes_in_once,
+        an_adjustment_is_made_once,
+        a_flash_sale_is_opened_once,
+        a_key_is_its_users_and_its_routes,
+    ]
+}
+
+/// How often each request is sent at once.
+const AT_ONCE: usize = 100;
+
+/// A keyed request that is sent many times.
+struct Repeated {
+    client: Client,
+    path: String,
+    body: Value,
+    answer: Value,
+}
+
+/// What an answer says, without the time at which it is said.
+fn said(reply: &Reply) -> Value {
+    let mut said = reply.json.clone();
+    if let Some(members) = said.as_object_mut() {
+        members.remove("server_time");
+    }
+    said
+}
+
+impl Repeated {
+    async fn send(&self) -> Reply {
+        let request = self.client.request(Method::POST, &self.path).json(&self.body);
+        request.key("again and again").send().await
+    }
+
+    /// Sends the request many times at once: one is done, the others are told the same.
+    async fn at_once(client: &Client, path: &str, body: Value) -> Self {
+        let mut repeated = Self { client: client.clone(), path: path.to_owned(), body, answer: Value::Null };
+        let answers = join_all((0..AT_ONCE).map(|_| repeated.send())).await;
+        let first = &answers[0];
+        assert!((200..300).contains(&first.status), "{path}: {} {}", first.status, first.text());
+        for answer in &answers {
+            assert_eq!((answer.status, said(answer)), (first.status, said(first)), "{path}");
+        }
+        let fresh = answers.iter().filter(|answer| answer.header("idempotent-replayed") != "true").count();
+        assert_eq!(fresh, 1, "{path}: one is new, the others are replays");
+        repeated.answer = said(first);
+        repeated
+    }
+
+    /// Restarts the shop and sends the request once more; then the same key with another body.
+    async fn holds_after_a_restart(&self, shop: &mut Shop, other: Value) {
+        shop.server.restart().await;
+        let again = self.send().await;
+        assert_eq!(again.header("idempotent-replayed"), "true", "{}: {}", self.path, again.text());
+        assert_eq!(said(&again), self.answer, "{}", self.path);
+        let request = self.client.request(Method::POST, &self.path).json(&other);
+        request.key("again and again").send().await.problem(422, "idempotency_mismatch");
+    }
+}
+
+async fn stage(engine: Engine) -> (Shop, Product, Client) {
+    let shop = Shop::start(engine).await;
+    let product = shop.product("19.90", 50).await;
+    let me = shop.buyer("lin").await.client;
+    (shop, product, me)
+}
+
+fn order_path(order: &Value) -> String {
+    format!("/api/v1/orders/{}", order["order_no"].as_str().expect("an order number"))
+}
+
+async fn becomes(shop: &Shop, product: &Product, units: [i64; 3]) {
+    let there = || async {
+        let stock = shop.stock(&product.sku_id).await;
+        let parts = ["available", "held", "sold"].map(|member| stock[member].as_i64().unwrap_or(-1));
+        (parts == units).then_some(())
+    };
+    eventually(there, &format!("the stock becomes {units:?}")).await;
+}
+
+async fn a_purchase_is_made_once(engine: Engine) {
+    let (mut shop, product, me) = stage(engine).await;
+    let sale = shop.flash_sale(&product, &FlashSale { per_user_limit: 5, ..FlashSale::of(5) }).await;
+    let path = format!("/api/v1/flash-sales/{sale}/purchase");
+    let repeated = Repeated::at_once(&me, &path, json!({ "quantity": 2 })).await;
+    becomes(&shop, &product, [48, 2, 0]).await;
+    assert_eq!(shop.pool(&product.sku_id, &sale).await, [3, 2, 0]);
+    repeated.holds_after_a_restart(&mut shop, json!({ "quantity": 1 })).await;
+    becomes(&shop, &product, [48, 2, 0]).await;
+}
+
+async fn an_order_is_placed_once(engine: Engine) {
+    let (mut shop, product, me) = stage(engine).await;
+    let second = shop.product("5.00", 50).await;
+    let body = |quantity: u64| json!({ "items": [{ "sku_id": product.sku_id, "quantity": quantity }] });
+    let repeated = Repeated::at_once(&me, "/api/v1/orders", body(3)).await;
+    becomes(&shop, &product, [47, 3, 0]).await;
+    repeated.holds_after_a_restart(&mut shop, body(4)).await;
+    let elsewhere = json!({ "items": [{ "sku_id": second.sku_id, "quantity": 3 }] });
+    let request = me.request(Method::POST, "/api/v1/orders").json(&elsewhere).key("again and again");
+    request.send().await.problem(422, "idempotency_mismatch");
+    becomes(&shop, &product, [47, 3, 0]).await;
+    becomes(&shop, &second, [50, 0, 0]).await;
+}
+
+async fn an_order_is_paid_once(engine: Engine) {
+    let (mut shop, product, me) = stage(engine).await;
+    let order = shop.order(&me, &product, 2).await;
+    let repeated = Repeated::at_once(&me, &format!("{}/pay", order_path(&order)), json!({})).await;
+    assert_eq!(repeated.answer["status"], "paid");
+    becomes(&shop, &product, [48, 0, 2]).await;
+    shop.server.restart().await;
+    assert_eq!(repeated.send().await.header("idempotent-replayed"), "true");
+    becomes(&shop, &product, [48, 0, 2]).await;
+    // Without the key it is a second payment.
+    me.post(&repeated.path, &json!({})).await.problem(409, "order_state");
+}
+
+async fn an_order_is_cancelled_once(engine: Engine) {
+    let (mut shop, product, me) = stage(engine).await;
+    let order = shop.order(&me, &product, 2).await;
+    let path = format!("{}/cancel", order_path(&order));
+    let repeated = Repeated::at_once(&me, &path, json!({ "reason": "too dear" })).await;
+    assert_eq!(
+        (&repeated.answer["status"], &repeated.answer["cancel_reason"]),
+        (&json!("cancelled"), &json!("too dear"))
+    );
+    becomes(&shop, &product, [50, 0, 0]).await;
+    repeated.holds_after_a_restart(&mut shop, json!({ "reason": "too cheap" })).await;
+    becomes(&shop, &product, [50, 0, 0]).await;
+}
+
+async fn a_restock_comes_in_once(engine: Engine) {
+    let (mut shop, product, _) = stage(engine).await;
+    let path = format!("/api/v1/skus/{}/stock/restock", product.sku_id);
+    let repeated =
+        Repeated::at_once(&shop.admin, &path, json!({ "quantity": 7, "reason": "a van came" })).await;
+    becomes(&shop, &product, [57, 0, 0]).await;
+    repeated.holds_after_a_restart(&mut shop, json!({ "quantity": 8 })).await;
+    becomes(&shop, &product, [57, 0, 0]).await;
+    assert_eq!(shop.stock(&product.sku_id).await["received"], 57);
+}
+
+async fn an_adjustment_is_made_once(engine: Engine) {
+    let (mut shop, product, _) = stage(engine).await;
+    let path = format!("/api/v1/skus/{}/stock/adjust", product.sku_id);
+    let repeated = Repeated::at_once(&shop.admin, &path, json!({ "delta": -3, "reason": "broken" })).await;
+    becomes(&shop, &product, [47, 0, 0]).await;
+    repeated.holds_after_a_restart(&mut shop, json!({ "delta": -3, "reason": "stolen" })).await;
+    becomes(&shop, &product, [47, 0, 0]).await;
+    assert_eq!(shop.stock(&product.sku_id).await["received"], 47);
+}
+
+async fn a_flash_sale_is_opened_once(engine: Engine) {
+    let (mut shop, product, _) = stage(engine).await;
+    let from_now = |hours: i64| {
+        (OffsetDateTime::now_utc() + Duration::hours(hours))
+            .format(&Rfc3339)
+            .expect("a moment can be written")
+    };
+    let (starts_at, ends_at) = (from_now(-1), from_now(1));
+    let body = |quantity: u64| {
+        json!({
+            "sku_id": product.sku_id, "price": "9.90", "quantity": quantity, "per_user_limit": 1,
+            "starts_at": starts_at, "ends_at": ends_at, "pay_within_seconds": 900,
+        })
+    };
+    let repeated = Repeated::at_once(&shop.admin, "/api/v1/flash-sales", body(20)).await;
+    let sale = repeated.answer["id"].as_str().expect("the sale's id").to_owned();
+    assert_eq!(shop.regular(&product.sku_id).await, [30, 0, 0]);
+    repeated.holds_after_a_restart(&mut shop, body(10)).await;
+    assert_eq!(shop.regular(&product.sku_id).await, [30, 0, 0]);
+    assert_eq!(shop.pool(&product.sku_id, &sale).await, [20, 0, 0]);
+}
+
+async fn a_key_is_its_users_and_its_routes(engine: Engine) {
+    let (shop, product, lin) = stage(engine).await;
+    let wei = shop.buyer("wei").await.client;
+    let sale = shop.flash_sale(&product, &FlashSale::of(5)).await;
+    let body = json!({ "items": [{ "sku_id": product.sku_id, "quantity": 1 }] });
+    let mut numbers = Vec::new();
+    for client in [&lin, &wei] {
+        let order = client.request(Method::POST, "/api/v1/orders").json(&body).key("the same");
+        let order = order.send().await;
+        assert_eq!(order.header("idempotent-replayed"), "");
+        let order = order.ok(201);
+        let bought = client.purchase(&sale, 1).key("the same").send().await.ok(201);
+        let pay = client.request(Method::POST, &format!("{}/pay", order_path(&order)));
+        let pay = pay.json(&json!({})).key("the same").send().await;
+        assert_eq!(pay.header("idempotent-replayed"), "");
+        assert_eq!(pay.ok(200)["order_no"], order["order_no"]);
+        numbers.extend([order["order_no"].to_string(), bought["order_no"].to_string()]);
+    }
+    numbers.sort();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 4);
+    becomes(&shop, &product, [46, 2, 2]).await;
+    // Without a key a repeat is a new attempt.
+    shop.order(&lin, &product, 1).await;
+    shop.order(&lin, &product, 1).await;
+    becomes(&shop, &product, [44, 4, 2]).await;
+}
