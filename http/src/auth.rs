@@ -14,7 +14,10 @@ use std::{
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
 use rand::RngCore as _;
 use serde::{Deserialize, Serialize};
-use stampede_actors::kernel::{Code, Timestamp, UserId};
+use stampede_actors::{
+    account::Role,
+    kernel::{Code, Timestamp, UserId},
+};
 use uuid::Uuid;
 
 use crate::config::{Config, SIGNING_KEY_BYTES_MIN};
@@ -28,43 +31,6 @@ const VERIFIED_TOKENS_MAX: usize = 4_096;
 
 /// The file in the data folder that holds a generated key.
 pub const SIGNING_KEY_FILE: &str = "signing.key";
-
-/// What a user is, as tokens say it. What a role may do is data, not code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    User,
-    Seller,
-    Admin,
-}
-
-impl Role {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Role::User => "user",
-            Role::Seller => "seller",
-            Role::Admin => "admin",
-        }
-    }
-}
-
-impl std::str::FromStr for Role {
-    type Err = UnknownRole;
-    fn from_str(text: &str) -> Result<Self, UnknownRole> {
-        match text {
-            "user" => Ok(Role::User),
-            "seller" => Ok(Role::Seller),
-            "admin" => Ok(Role::Admin),
-            _ => Err(UnknownRole),
-        }
-    }
-}
-
-/// A text that names no role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a role is user, seller or admin")]
-pub struct UnknownRole;
 
 /// Who sent a request, as its token says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -129,6 +129,13 @@ impl Health {
         self
     }
 
+    /// Whether everything is up that the node cannot do without.
+    pub async fn is_up(&self) -> bool {
+        let required = self.parts.iter().filter(|part| part.required);
+        let asked = required.map(|part| tokio::time::timeout(CHECK_TIMEOUT, (part.check)()));
+        futures_util::future::join_all(asked).await.iter().all(|outcome| matches!(outcome, Ok(Ok(_))))
+    }
+
     /// Asks every part at once.
     pub async fn report(&self) -> Report {
         let asked = self.parts.iter().map(|part| async move {
@@ -174,6 +181,8 @@ mod tests {
         let report = Health::default().require("a", down).observe("b", down).report().await;
         assert_eq!(report.status, State::Down);
         assert_eq!(report.components[0].detail, "away");
+        assert!(!Health::default().require("a", up).require("b", down).is_up().await);
+        assert!(Health::default().require("a", up).observe("b", down).is_up().await);
     }
 
     #[test]

@@ -5,10 +5,12 @@
 //! stock or money.
 
 pub mod auth;
+pub mod client;
 pub mod command;
 pub mod config;
 pub mod extract;
 pub mod health;
+pub mod loadtest;
 pub mod middleware;
 pub mod openapi;
 pub mod problem;

@@ -26,6 +26,11 @@ use crate::{
         license(name = "MIT OR Apache-2.0")
     ),
     paths(
+        routes::auth::register,
+        routes::auth::login,
+        routes::auth::login_gomall,
+        routes::me::read,
+        routes::me::change,
         routes::ops::live,
         routes::ops::ready,
         routes::ops::health,
@@ -35,6 +40,7 @@ use crate::{
     ),
     components(schemas(ProblemShape, FieldError)),
     tags(
+        (name = "accounts", description = "Registering, logging in, and one's own account"),
         (name = "operations", description = "For operators and their tools"),
         (name = "gomall", description = "The addresses of existing GoMall clients")
     ),

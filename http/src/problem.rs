@@ -14,7 +14,7 @@ use actix_web::{
 };
 use serde::{Serialize, ser::SerializeMap as _};
 use serde_json::Value;
-use stampede_actors::kernel::Code;
+use stampede_actors::kernel::{self, Code};
 
 use crate::middleware::request_id;
 
@@ -197,7 +197,7 @@ pub const fn describe(code: Code) -> Description {
 pub struct FieldError {
     /// The field's path, such as `items[0].quantity`; empty for the whole body.
     pub field: String,
-    /// Stable: `missing`, `unknown`, `invalid`, `too_long`, and the like.
+    /// Stable: `required`, `unknown`, `format`, `too_long`, and the like.
     #[schema(value_type = String)]
     pub code: Cow<'static, str>,
     /// For people.
@@ -354,6 +354,19 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
         next = cause.source();
     }
     text
+}
+
+impl From<kernel::FieldError> for FieldError {
+    fn from(error: kernel::FieldError) -> Self {
+        Self::new(error.field, error.code, error.detail)
+    }
+}
+
+/// What a room found wrong with the fields of a request.
+impl From<Vec<kernel::FieldError>> for Problem {
+    fn from(errors: Vec<kernel::FieldError>) -> Self {
+        Self::invalid(errors.into_iter().map(FieldError::from).collect())
+    }
 }
 
 impl From<Code> for Problem {

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use stampede_actors::{account::PasswordHasher, engine::Database};
+
 use crate::{
     auth::{Signer, SignerError},
     config::{Config, Live},
@@ -18,6 +20,12 @@ pub struct Shell {
     pub readiness: Readiness,
     pub health: Health,
     pub edge: EdgeSettings,
+}
+
+/// What the handlers work with, beside the shell.
+pub struct AppState {
+    pub database: Database,
+    pub hasher: PasswordHasher,
 }
 
 /// Settings of the HTTP edge that hold until a restart, as the hot path reads them.

@@ -4,13 +4,17 @@ use std::process::ExitCode;
 
 use actix_web::{rt::System, web::Data};
 use clap::Args;
+use stampede_actors::{
+    account::PasswordHasher,
+    engine::{Database, Source},
+};
 
 use super::{DONE, Failure, Settings, say};
 use crate::{
     config::{Config, Live, Sources},
     health::Health,
     server,
-    startup::Shell,
+    startup::{AppState, Shell},
     telemetry,
 };
 
@@ -45,13 +49,31 @@ impl Serve {
 
 async fn run(config: Config, sources: Sources) -> Result<(), Failure> {
     let telemetry = telemetry::install(&config)?;
+    let source = if config.database.url.is_empty() {
+        Source::Embedded(config.data.dir.clone())
+    } else {
+        Source::Url(config.database.url.clone())
+    };
+    let database = Database::open(&source, config.database.connections_max).await?;
+    database.migrate().await?;
+    let pinged = database.clone();
+    let health = Health::default().require("database", move || {
+        let database = pinged.clone();
+        async move {
+            database.ping().await.map(|()| "answers".to_owned()).map_err(|_| "does not answer".to_owned())
+        }
+    });
     let live = Live::new(config.clone(), sources);
-    let shell = Data::new(Shell::new(live, Health::default())?);
-    let bound = server::bind(&config, shell.clone(), |_| {})?;
+    let shell = Data::new(Shell::new(live, health)?);
+    let state = Data::new(AppState { database: database.clone(), hasher: PasswordHasher::new() });
+    let bound = server::bind(&config, shell.clone(), move |app| {
+        app.app_data(state.clone());
+    })?;
     let addresses = bound.addresses.clone();
     for address in addresses {
         say(&format!("listening on http://{address}\n"))?;
     }
-    server::serve(bound, shell, Some(telemetry), Vec::new()).await?;
+    let close: server::Hook = Box::new(move || Box::pin(database.close()));
+    server::serve(bound, shell, Some(telemetry), vec![close]).await?;
     Ok(())
 }

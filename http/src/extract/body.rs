@@ -17,7 +17,7 @@ use crate::{problem::Problem, startup::Shell};
 const BODY_BYTES_MAX: usize = 1_048_576;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads a body that must be JSON. An empty one is given back as `{}`.
+/// Reads a body that must be JSON, or empty.
 pub(super) async fn json(request: HttpRequest, payload: Payload) -> Result<Bytes, Problem> {
     let (bytes_max, timeout) = match request.app_data::<Data<Shell>>() {
         Some(shell) => (shell.edge.body_bytes_max, shell.edge.body_timeout),
@@ -37,10 +37,8 @@ pub(super) async fn json(request: HttpRequest, payload: Payload) -> Result<Bytes
         Ok(body) => body?,
         Err(_) => return Err(Problem::new(Code::RequestTimeout)),
     };
-    if body.is_empty() {
-        return Ok(Bytes::from_static(b"{}"));
-    }
-    if !is_json(headers) {
+    // Without a body there is nothing of a wrong type.
+    if !body.is_empty() && !is_json(headers) {
         return Err(Problem::new(Code::UnsupportedMediaType));
     }
     Ok(body)

@@ -10,13 +10,9 @@ use actix_web::{
     dev::Payload,
     http::header::{HeaderValue, WWW_AUTHENTICATE},
 };
-use stampede_actors::kernel::Code;
+use stampede_actors::{account::Role, kernel::Code};
 
-use crate::{
-    auth::{Caller, Role},
-    middleware::Context,
-    problem::Problem,
-};
+use crate::{auth::Caller, middleware::Context, problem::Problem};
 
 /// Somebody who is logged in.
 #[derive(Debug, Clone, Copy)]

@@ -4,14 +4,14 @@
 use std::{future::Future, ops::Deref, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, error::Category};
 use stampede_actors::kernel::Code;
 
 use super::body;
 use crate::problem::{FIELD_ERRORS_MAX, FieldError, Problem};
 
-/// The body, read and checked. An empty body is read as `{}`.
+/// The body, read and checked. No body at all is malformed.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
@@ -75,10 +75,10 @@ fn clean(path: &str) -> String {
     clean
 }
 
-/// Every body is an object. A list would be taken for an object's members in the order of the type.
+/// Every body is an object. What is nested too deeply to be read counts as malformed. A list would be taken for an object's members in the order of the type.
 fn no_object(text: &str) -> Problem {
-    match serde_json::from_str::<IgnoredAny>(text) {
-        Ok(_) => Problem::field("", "invalid", "Expected an object."),
+    match serde_json::from_str::<Value>(text) {
+        Ok(_) => Problem::field("", "format", "Expected an object."),
         Err(error) => malformed(&error),
     }
 }
@@ -114,7 +114,7 @@ pub(super) fn field_error(path: &str, message: &str) -> FieldError {
     };
     let quoted = message.split('`').nth(1).unwrap_or_default();
     if message.starts_with("missing field") {
-        return FieldError::new(named(quoted), "missing", "The field is required.");
+        return FieldError::new(named(quoted), "required", "The field is required.");
     }
     if message.starts_with("unknown field") {
         return FieldError::new(named(quoted), "unknown", "There is no such field.");
@@ -125,8 +125,8 @@ pub(super) fn field_error(path: &str, message: &str) -> FieldError {
     // The place within the text is of no use to a program that built it from fields.
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     match message.split_once(", expected ").or_else(|| message.split_once(" expected ")) {
-        Some((_, expected)) => FieldError::new(path, "invalid", format!("Expected {expected}.")),
-        None => FieldError::new(path, "invalid", sentence(message)),
+        Some((_, expected)) => FieldError::new(path, "format", format!("Expected {expected}.")),
+        None => FieldError::new(path, "format", sentence(message)),
     }
 }
 
@@ -142,7 +142,7 @@ fn refuse_nul(text: &str) -> Result<(), Problem> {
     // What is not JSON is told apart by the caller.
     let Ok(value) = serde_json::from_str::<Value>(text) else { return Ok(()) };
     match nul(&value, String::new()) {
-        Some(path) => Err(Problem::field(path, "invalid", "The text holds the character U+0000.")),
+        Some(path) => Err(Problem::field(path, "characters", "The text holds the character U+0000.")),
         None => Ok(()),
     }
 }
@@ -224,20 +224,20 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_path() {
         for (body, field, code) in [
-            (r#"{}"#, "items", "missing"),
-            (r#"{"items":[{}]}"#, "items[0].quantity", "missing"),
-            (r#"{"items":[{"quantity":"two"}]}"#, "items[0].quantity", "invalid"),
-            (r#"{"items":[{"quantity":-1}]}"#, "items[0].quantity", "invalid"),
-            (r#"{"items":[{"quantity":1.5}]}"#, "items[0].quantity", "invalid"),
+            (r#"{}"#, "items", "required"),
+            (r#"{"items":[{}]}"#, "items[0].quantity", "required"),
+            (r#"{"items":[{"quantity":"two"}]}"#, "items[0].quantity", "format"),
+            (r#"{"items":[{"quantity":-1}]}"#, "items[0].quantity", "format"),
+            (r#"{"items":[{"quantity":1.5}]}"#, "items[0].quantity", "format"),
             (r#"{"items":[{"quantity":1,"price":"0.01"}]}"#, "items[0].price", "unknown"),
             (r#"{"items":[],"price":{"deep":[1]}}"#, "price", "unknown"),
             (r#"{"items":[],"items":[]}"#, "items", "duplicate"),
-            (r#"{"items":[],"note":"a\u0000b"}"#, "note", "invalid"),
-            (r#"{"items":[],"x":[{"y":"\u0000"}]}"#, "x[0].y", "invalid"),
-            (r#"{"items":[],"\u0000":1}"#, "", "invalid"),
-            (r#"[]"#, "", "invalid"),
-            (r#"[[{"quantity":1}],null]"#, "", "invalid"),
-            (r#"7"#, "", "invalid"),
+            (r#"{"items":[],"note":"a\u0000b"}"#, "note", "characters"),
+            (r#"{"items":[],"x":[{"y":"\u0000"}]}"#, "x[0].y", "characters"),
+            (r#"{"items":[],"\u0000":1}"#, "", "characters"),
+            (r#"[]"#, "", "format"),
+            (r#"[[{"quantity":1}],null]"#, "", "format"),
+            (r#"7"#, "", "format"),
         ] {
             let (refused, errors) = refusal(body.as_bytes());
             assert_eq!(refused, "invalid_request", "{body}");

@@ -2,13 +2,14 @@
 //!
 //! The key is hashed here with its scope, the user and the route, so that what travels in commands and
 //! stands in the journal has a fixed size and says nothing about the caller. The body's hash is over
-//! the bytes as they came; an empty body counts as `{}`.
+//! the bytes as they came; no body at all counts as `{}`, since many of these requests say everything in
+//! their address.
 
 use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::HeaderName};
 use serde::de::DeserializeOwned;
-use stampede_actors::kernel::{Digest, IdempotencyKey, KEY_BYTES_MAX};
+use stampede_actors::kernel::{Code, Digest, IdempotencyKey, KEY_BYTES_MAX};
 
 use super::{body, caller, json};
 use crate::{auth::Caller, problem::Problem};
@@ -16,6 +17,8 @@ use crate::{auth::Caller, problem::Problem};
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The header's name, as answers write it.
 const NAME: &str = "Idempotency-Key";
+/// What no body at all counts as, where every field may be left out.
+const EMPTY: &[u8] = b"{}";
 
 /// The request of a caller who is logged in: who, the key if one came, and the body.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +38,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for KeyedJson<T> {
         Box::pin(async move {
             let caller = caller::required(&request)?;
             let key = given(&request)?.map(|key| scoped(&request, &caller, key));
-            let bytes = body::json(request, payload).await?;
-            let key = key.map(|key| IdempotencyKey { key, body: Digest::of(&[&bytes]) });
-            Ok(Self { caller, key, body: json::parse(&bytes)? })
+            let sent = body::json(request, payload).await?;
+            let bytes = if sent.is_empty() { EMPTY } else { sent.as_ref() };
+            let key = key.map(|key| IdempotencyKey { key, body: Digest::of(&[bytes]) });
+            match json::parse(bytes) {
+                Ok(body) => Ok(Self { caller, key, body }),
+                // Not the fields are missing but the body.
+                Err(_) if sent.is_empty() => Err(Problem::new(Code::Malformed)),
+                Err(problem) => Err(problem),
+            }
         })
     }
 }
@@ -51,7 +60,7 @@ fn given(request: &HttpRequest) -> Result<Option<&[u8]>, Problem> {
     }
     let bytes = value.as_bytes();
     if !(1..=KEY_BYTES_MAX).contains(&bytes.len()) || !bytes.iter().all(u8::is_ascii_graphic) {
-        return Err(Problem::field(NAME, "invalid", "A key is 1 to 255 visible ASCII characters."));
+        return Err(Problem::field(NAME, "format", "A key is 1 to 255 visible ASCII characters."));
     }
     Ok(Some(bytes))
 }

@@ -7,11 +7,12 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use serde::de::DeserializeOwned;
+use stampede_actors::kernel::Code;
 
 use super::json::field_error;
 use crate::problem::Problem;
 
-/// What stands in the path.
+/// What stands in the path. Where it is not of its type, nothing can stand at that address.
 #[derive(Debug, Clone, Copy)]
 pub struct Path<T>(pub T);
 
@@ -39,16 +40,11 @@ impl<T: DeserializeOwned> FromRequest for Path<T> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let names: Vec<&str> = request.match_info().iter().map(|(name, _)| name).collect();
-        let field = if let [one] = names[..] { one } else { "" };
         if has_nul(request.path()) {
-            return ready(Err(Problem::field(field, "invalid", "The text holds the character U+0000.")));
+            return ready(Err(Problem::new(Code::NotFound)));
         }
         let path = actix_web::web::Path::<T>::from_request(request, payload).into_inner();
-        ready(path.map(|path| Self(path.into_inner())).map_err(|error| {
-            let error = field_error(field, &error.to_string());
-            Problem::invalid(vec![error])
-        }))
+        ready(path.map(|path| Self(path.into_inner())).map_err(|_| Problem::new(Code::NotFound)))
     }
 }
 
@@ -63,7 +59,7 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 
 fn query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     if has_nul(text) {
-        return Err(Problem::field("", "invalid", "The text holds the character U+0000."));
+        return Err(Problem::field("", "characters", "The text holds the character U+0000."));
     }
     let pairs = form_urlencoded::parse(text.as_bytes());
     serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs)).map_err(|error| {
@@ -98,9 +94,11 @@ mod tests {
 
     #[test]
     fn what_is_wrong_in_a_query_is_named() {
-        for (text, field, code) in
-            [("page=two", "page", "invalid"), ("page=-1", "page", "invalid"), ("keyword=a%00", "", "invalid")]
-        {
+        for (text, field, code) in [
+            ("page=two", "page", "format"),
+            ("page=-1", "page", "format"),
+            ("keyword=a%00", "", "characters"),
+        ] {
             let problem = query::<Paging>(text).unwrap_err();
             let errors: Vec<_> =
                 problem.errors().iter().map(|e| (e.field.as_str(), e.code.as_ref())).collect();

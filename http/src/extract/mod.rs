@@ -6,8 +6,10 @@ mod caller;
 mod json;
 mod key;
 mod location;
+mod version;
 
 pub use caller::{Admin, Auth, MaybeCaller, Seller};
 pub use json::Json;
 pub use key::KeyedJson;
 pub use location::{Path, Query};
+pub use version::{IfMatch, etag};

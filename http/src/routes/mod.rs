@@ -4,6 +4,8 @@
 //! rate limit it is under and who may call it; the handler's extractors enforce the latter, and the
 //! tests hold the two against each other.
 
+pub mod auth;
+pub mod me;
 pub mod ops;
 
 use actix_web::{
@@ -64,10 +66,20 @@ impl Row {
 /// Every route of the server.
 #[must_use]
 pub fn table() -> Vec<Row> {
-    use Access::Public;
-    use Class::Free;
+    use Access::{Public, User};
+    use Class::{Api, Free, Login};
     let get = |path, access, class, handler| Row::new(Method::GET, path, access, class, handler);
+    let post = |path, access, class, handler| Row::new(Method::POST, path, access, class, handler);
+    let put = |path, access, class, handler| Row::new(Method::PUT, path, access, class, handler);
     vec![
+        post("/api/v1/auth/register", Public, Login, || web::to(auth::register)),
+        post("/api/v1/auth/login", Public, Login, || web::to(auth::login)),
+        get("/api/v1/me", User, Api, || web::to(me::read)),
+        put("/api/v1/me", User, Api, || web::to(me::change)),
+        post("/api/user/register", Public, Login, || web::to(auth::register))
+            .twin_of("/api/v1/auth/register"),
+        post("/api/user/login", Public, Login, || web::to(auth::login_gomall)),
+        get("/api/user/profile", User, Api, || web::to(me::read)).twin_of("/api/v1/me"),
         get("/live", Public, Free, || web::to(ops::live)),
         get("/ready", Public, Free, || web::to(ops::ready)),
         get("/health", Public, Free, || web::to(ops::health)),
@@ -84,6 +96,7 @@ pub fn table() -> Vec<Row> {
 /// Puts the table into an app whose data holds `shell`.
 pub fn configure(shell: Data<Shell>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
+        auth::describe_metrics();
         mount(app, &shell, table());
         app.service(web::resource("/{tail:.*}").default_service(web::to(not_found)).wrap(Edge::new(
             shell.clone(),

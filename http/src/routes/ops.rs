@@ -40,12 +40,13 @@ pub async fn live() -> HttpResponse {
 /// Whether the node may be sent requests.
 #[utoipa::path(get, path = "/ready", tag = "operations", responses(
     (status = 200, description = "Requests are welcome"),
-    (status = 503, description = "Starting, or going away", body = crate::problem::ProblemShape)))]
+    (status = 503, description = "Starting, going away, or without its database", body = crate::problem::ProblemShape)))]
 pub async fn ready(shell: Data<Shell>) -> Result<HttpResponse, Problem> {
-    if shell.readiness.is_ready() {
+    if shell.readiness.is_ready() && shell.health.is_up().await {
         Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body("ready\n"))
     } else {
-        Err(Problem::new(Code::Unavailable).detail("The node is starting or going away."))
+        Err(Problem::new(Code::Unavailable)
+            .detail("The node is starting or going away, or lacks what it cannot do without."))
     }
 }
 
