@@ -6,7 +6,14 @@
 
 pub mod auth;
 pub mod me;
+pub mod cart;
+pub mod flash_sales;
 pub mod ops;
+pub mod orders;
+mod purchase;
+mod refusal;
+pub mod stock;
+mod wire;
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError as _, Route, guard,

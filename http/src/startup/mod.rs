@@ -1,6 +1,12 @@
 //! All wiring, in one place: from settings to what the routes work with.
 
+mod metrics;
+mod shop;
+
 use std::{sync::Arc, time::Duration};
+
+pub use metrics::ShopMetrics;
+pub use shop::{OrderNumbers, Shop, ShopError, line_of, open_database, source};
 
 use stampede_actors::{account::PasswordHasher, engine::Database};
 
