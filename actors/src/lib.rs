@@ -19,3 +19,5 @@ pub mod order;
 pub mod saga;
 
 pub mod projection;
+
+pub mod cluster;
