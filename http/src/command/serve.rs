@@ -9,7 +9,7 @@ use stampede_actors::{
     engine::{Database, Source},
 };
 
-use super::{DONE, Failure, Settings, say};
+use super::{DONE, Failure, Settings};
 use crate::{
     config::{Config, Live, Sources},
     health::Health,
@@ -69,10 +69,6 @@ async fn run(config: Config, sources: Sources) -> Result<(), Failure> {
     let bound = server::bind(&config, shell.clone(), move |app| {
         app.app_data(state.clone());
     })?;
-    let addresses = bound.addresses.clone();
-    for address in addresses {
-        say(&format!("listening on http://{address}\n"))?;
-    }
     let close: server::Hook = Box::new(move || Box::pin(database.close()));
     server::serve(bound, shell, Some(telemetry), vec![close]).await?;
     Ok(())

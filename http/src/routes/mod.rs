@@ -1,8 +1,8 @@
 //! The whole URL table.
 //!
 //! Addresses are matched from the top, so those that a sale is about come first. Each row says which
-//! rate limit it is under and who may call it; the handler's extractors enforce the latter, and the
-//! tests hold the two against each other.
+//! rate limit it is under and who may call it. The handler's extractors enforce the latter, and so take
+//! the caller before anything else; a test holds the two against each other, for every row.
 
 pub mod auth;
 pub mod me;
