@@ -3,3 +3,21 @@
 pub mod kernel;
 
 pub mod engine;
+
+pub mod journal;
+
+pub mod runtime;
+
+pub mod account;
+pub mod catalog;
+
+pub mod stock;
+
+pub mod cart;
+pub mod order;
+
+pub mod saga;
+
+pub mod projection;
+
+pub mod cluster;

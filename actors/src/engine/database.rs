@@ -83,6 +83,13 @@ impl DerefMut for Connection {
     }
 }
 
+impl Connection {
+    /// Gives the connection up instead of returning it: its state is not known.
+    pub fn discard(mut self) {
+        self.inner.close_on_drop();
+    }
+}
+
 impl Database {
     /// Opens the database; the caller's runtime will serve its connections and must be a
     /// multi-threaded one.
@@ -133,7 +140,11 @@ impl Database {
         let turn = match &self.gate {
             Some(gate) => {
                 let turn = tokio::time::timeout(ACQUIRE_TIMEOUT, gate.clone().acquire_owned());
-                Some(turn.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?)
+                Some(
+                    turn.await
+                        .map_err(|_| sqlx::Error::PoolTimedOut)?
+                        .map_err(|_| sqlx::Error::PoolClosed)?,
+                )
             }
             None => None,
         };
@@ -177,5 +188,4 @@ impl Database {
             embedded.stop().await;
         }
     }
-
 }

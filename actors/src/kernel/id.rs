@@ -32,6 +32,8 @@ macro_rules! uuid_ids {
 uuid_ids! {
     /// A person with an account.
     UserId,
+    /// A node of the catalog's tree.
+    CategoryId,
     /// A product of the catalog; it has one or more SKUs.
     ProductId,
     /// The unit that has stock and a price.
@@ -144,7 +146,8 @@ mod tests {
 
     #[test]
     fn what_is_no_order_number_is_refused() {
-        for text in ["", "20261120", "2026112000000000000I", "X0261120000000000000", "202611200000000000000"] {
+        for text in ["", "20261120", "2026112000000000000I", "X0261120000000000000", "202611200000000000000"]
+        {
             assert_eq!(text.parse::<OrderNo>(), Err(OrderNoError), "{text:?}");
         }
     }

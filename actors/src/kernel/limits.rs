@@ -14,6 +14,9 @@ pub const FEED_BATCHES_MAX: usize = 512;
 /// Events read from the table at once by a subscription that catches up.
 pub const CATCH_UP_EVENTS_MAX: i64 = 1_000;
 
+/// Events that one transaction of the projector takes in.
+pub const PROJECTED_EVENTS_MAX: usize = 2_000;
+
 /// Messages of new business that one actor may hold, waiting or in commit.
 pub const LANE_NORMAL_MAX: usize = 16_384;
 /// Messages that end something (pay, cancel, release, confirm) that one actor may hold.
@@ -59,6 +62,11 @@ pub const SAGA_RETRY_MS: u64 = 50;
 /// How often a saga's checkpoint is written while it moves.
 pub const CHECKPOINT_INTERVAL_MS: u64 = 250;
 
+/// How often the events of records are looked for.
+pub const OUTBOX_POLL_MS: u64 = 250;
+/// Events of records moved into the journal at once.
+pub const OUTBOX_ROWS_MAX: i64 = 500;
+
 /// How often due deadlines are looked for.
 pub const DEADLINE_POLL_MS: u64 = 1_000;
 /// Deadlines fired by one poll.
@@ -81,3 +89,45 @@ pub const CART_LINES_MAX: usize = 200;
 pub const NOTE_CHARS_MAX: usize = 500;
 /// How long the answer to a purchase waits for its order before it is 202.
 pub const ORDER_WAIT_MS: u64 = 250;
+
+/// Bytes of a password; longer ones would only cost time.
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Characters of a password.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Callers that wait for a core to hash a password on; the next is told that the shop is busy.
+pub const HASH_WAITERS_MAX: usize = 256;
+/// Accounts made by one statement for a load test.
+pub const LOAD_USERS_BATCH: u32 = 1_000;
+/// Accounts made for a load test.
+pub const LOAD_USERS_MAX: u32 = 1_000_000;
+
+/// Characters of a product's name.
+pub const PRODUCT_NAME_CHARS_MAX: usize = 200;
+/// Characters of a product's description.
+pub const DESCRIPTION_CHARS_MAX: usize = 20_000;
+/// Characters of a brand, a tag, a category's name, a SKU's code or a specification's name.
+pub const LABEL_CHARS_MAX: usize = 100;
+/// Characters of a specification's value.
+pub const SPEC_CHARS_MAX: usize = 500;
+/// Tags of one product.
+pub const TAGS_MAX: usize = 20;
+/// Images of one product.
+pub const IMAGES_MAX: usize = 20;
+/// Characters of an image's address.
+pub const IMAGE_CHARS_MAX: usize = 2_048;
+/// Specifications of one product or SKU.
+pub const SPECS_MAX: usize = 50;
+/// SKUs of one product.
+pub const SKUS_MAX: usize = 100;
+/// Categories of the shop.
+pub const CATEGORIES_MAX: i64 = 5_000;
+/// Products on one page of a list.
+pub const PAGE_SIZE_MAX: u32 = 100;
+/// The furthest page of a list.
+pub const PAGE_MAX: u32 = 100_000;
+/// Characters of a keyword to look for.
+pub const KEYWORD_CHARS_MAX: usize = 100;
+/// Products kept in memory for reading, and as many SKUs.
+pub const PRODUCTS_CACHED_MAX: u64 = 20_000;
+/// How long a product in memory may differ from its row after a write elsewhere.
+pub const CATALOG_CACHE_TTL_MS: u64 = 1_000;

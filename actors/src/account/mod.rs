@@ -1,0 +1,33 @@
+//! Accounts: who may sign in, and as what.
+//!
+//! Owns the table `account`: names, addresses, password hashes, roles, status. Plain rows behind
+//! plain async functions, no actor; knows `kernel` and `engine`. Sessions, refresh tokens and the
+//! permissions of a role are not kept here.
+//!
+//! Invariants:
+//! - usernames and e-mail addresses are unique without regard to case (two indexes);
+//! - a username holds no `@`, so a login name means at most one account;
+//! - a password is kept as argon2id only, and is never hashed while a connection is held;
+//! - an unknown login name costs the caller as much time as a wrong password;
+//! - `load-1`, `load-2`... are kept for load tests and cannot be registered, nor can `admin`.
+
+mod admin;
+mod common_passwords;
+mod load_users;
+mod login;
+mod model;
+mod password;
+mod profile;
+mod register;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use admin::{Ensured, ResetPasswordError, create_admin, ensure_admin, reset_password};
+pub use load_users::{LoadUsersError, ensure_load_users};
+pub use login::{LoginError, login};
+pub use model::{Account, Role, Status, UnknownWord};
+pub use password::{PasswordHasher, Unhashed};
+pub use profile::{ProfileChange, ProfileError, by_id, set_status, update_profile};
+pub use register::{RegisterError, register};
+pub use validate::NewAccount;

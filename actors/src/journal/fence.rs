@@ -1,0 +1,100 @@
+//! Ownership of shards in the database: the only statements that write `shop` and `shard`.
+//!
+//! An epoch grows whenever ownership is taken, even from oneself. Taking waits for the batches that
+//! hold the rows `FOR SHARE`, so that what is read in a later statement includes them.
+
+use sqlx::Row;
+
+use super::{ShardId, holdings::SHARD_HASH};
+use crate::engine::{Connection, Database};
+
+/// Why the shop's shards cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FenceError {
+    #[error("this shop has {found} shards, but the configuration says {wanted}; the number cannot change")]
+    ShardCount { found: i16, wanted: u16 },
+    #[error("this shop places its actors by {found}, but this version of stampede uses {wanted}")]
+    ShardHash { found: String, wanted: &'static str },
+    #[error("the database did not answer")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Writes the number of shards and the hash into a new shop, or checks them against an old one.
+pub async fn initialize(database: &Database, shards: u16) -> Result<(), FenceError> {
+    let mut connection = database.connection().await?;
+    let wanted = i16::try_from(shards).unwrap_or(i16::MAX);
+    sqlx::query("INSERT INTO shop (shards, shard_hash) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(wanted)
+        .bind(SHARD_HASH)
+        .execute(&mut *connection)
+        .await?;
+    let row = sqlx::query("SELECT shards, shard_hash FROM shop").fetch_one(&mut *connection).await?;
+    let (found, hash): (i16, String) = (row.try_get(0)?, row.try_get(1)?);
+    if found != wanted {
+        return Err(FenceError::ShardCount { found, wanted: shards });
+    }
+    if hash != SHARD_HASH {
+        return Err(FenceError::ShardHash { found: hash, wanted: SHARD_HASH });
+    }
+    sqlx::query("INSERT INTO shard (id) SELECT generate_series(0, $1 - 1) ON CONFLICT DO NOTHING")
+        .bind(i32::from(wanted))
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// A shard taken: its new epoch and the last position in its journal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken {
+    pub shard: ShardId,
+    pub epoch: i64,
+    pub head: i64,
+}
+
+/// Takes shards for `node`. With `from_self` only those are taken that `node` owns, so that a shard
+/// that another node has taken meanwhile stays with it.
+pub(super) async fn take(
+    connection: &mut Connection,
+    node: &str,
+    shards: &[ShardId],
+    from_self: bool,
+) -> Result<Vec<Taken>, sqlx::Error> {
+    let ids: Vec<i16> = shards.iter().map(|shard| i16::try_from(*shard).unwrap_or(i16::MAX)).collect();
+    let rows = sqlx::query(
+        "WITH wanted AS (
+            SELECT id FROM shard WHERE id = ANY($2) AND (NOT $3 OR owner = $1) ORDER BY id FOR UPDATE
+         )
+         UPDATE shard SET owner = $1, epoch = shard.epoch + 1 FROM wanted WHERE shard.id = wanted.id
+         RETURNING shard.id, shard.epoch",
+    )
+    .bind(node)
+    .bind(&ids)
+    .bind(from_self)
+    .fetch_all(&mut **connection)
+    .await?;
+    let mut taken = Vec::with_capacity(rows.len());
+    for row in rows {
+        taken.push((row.try_get::<i16, _>(0)?, row.try_get::<i64, _>(1)?));
+    }
+    // A later statement, so that it sees whatever the take has waited for.
+    let ids: Vec<i16> = taken.iter().map(|(id, _)| *id).collect();
+    let rows = sqlx::query(
+        "SELECT wanted.id, coalesce((SELECT seq FROM journal WHERE shard = wanted.id ORDER BY seq DESC LIMIT 1), 0)
+         FROM unnest($1::smallint[]) AS wanted (id)",
+    )
+    .bind(&ids)
+    .fetch_all(&mut **connection)
+    .await?;
+    let mut heads = std::collections::HashMap::with_capacity(rows.len());
+    for row in rows {
+        heads.insert(row.try_get::<i16, _>(0)?, row.try_get::<i64, _>(1)?);
+    }
+    Ok(taken
+        .into_iter()
+        .map(|(id, epoch)| Taken {
+            shard: ShardId::try_from(id).unwrap_or(0),
+            epoch,
+            head: heads.get(&id).copied().unwrap_or(0),
+        })
+        .collect())
+}

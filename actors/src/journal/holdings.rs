@@ -1,0 +1,92 @@
+//! Which shards this node holds, at which epoch, and how far each is committed.
+
+use std::{
+    hash::Hasher,
+    sync::atomic::{AtomicI64, Ordering},
+};
+
+use fnv::FnvHasher;
+use uuid::Uuid;
+
+/// The number of a shard, from zero.
+pub type ShardId = u16;
+
+/// The name of [`shard_of`]'s hash, kept in the database so that another one refuses to start.
+pub(super) const SHARD_HASH: &str = "fnv1a-64";
+
+/// The shard of an actor: FNV-1a over its kind and id.
+#[must_use]
+pub fn shard_of(kind: &str, actor: Uuid, shards: u16) -> ShardId {
+    let mut hasher = FnvHasher::default();
+    hasher.write(kind.as_bytes());
+    hasher.write(actor.as_bytes());
+    let shard = hasher.finish() % u64::from(shards.max(1));
+    u16::try_from(shard).unwrap_or(0)
+}
+
+/// A shard that is not held has this epoch.
+const NOT_HELD: i64 = 0;
+
+/// Read by everybody, written by the journal's writer alone.
+#[derive(Debug)]
+pub struct Holdings {
+    shards: Vec<Shard>,
+}
+
+#[derive(Debug)]
+struct Shard {
+    epoch: AtomicI64,
+    head: AtomicI64,
+}
+
+impl Holdings {
+    /// None of `shards` shards held yet.
+    #[must_use]
+    pub fn new(shards: u16) -> Self {
+        let shard = || Shard { epoch: AtomicI64::new(NOT_HELD), head: AtomicI64::new(0) };
+        Self { shards: (0..shards).map(|_| shard()).collect() }
+    }
+
+    /// How many shards the shop has.
+    #[must_use]
+    pub fn count(&self) -> u16 {
+        u16::try_from(self.shards.len()).unwrap_or(u16::MAX)
+    }
+
+    /// The epoch at which this node holds the shard.
+    #[must_use]
+    pub fn epoch(&self, shard: ShardId) -> Option<i64> {
+        let epoch = self.shards.get(usize::from(shard))?.epoch.load(Ordering::Acquire);
+        (epoch != NOT_HELD).then_some(epoch)
+    }
+
+    /// The last committed position of the shard, zero when it is empty or not held.
+    #[must_use]
+    pub fn head(&self, shard: ShardId) -> i64 {
+        self.shards.get(usize::from(shard)).map_or(0, |shard| shard.head.load(Ordering::Acquire))
+    }
+
+    /// The shards held.
+    pub fn held(&self) -> impl Iterator<Item = ShardId> + '_ {
+        (0..self.count()).filter(|shard| self.epoch(*shard).is_some())
+    }
+
+    pub(super) fn hold(&self, shard: ShardId, epoch: i64, head: i64) {
+        if let Some(shard) = self.shards.get(usize::from(shard)) {
+            shard.head.store(head, Ordering::Release);
+            shard.epoch.store(epoch, Ordering::Release);
+        }
+    }
+
+    pub(super) fn drop_shard(&self, shard: ShardId) {
+        if let Some(shard) = self.shards.get(usize::from(shard)) {
+            shard.epoch.store(NOT_HELD, Ordering::Release);
+        }
+    }
+
+    pub(super) fn advance(&self, shard: ShardId, head: i64) {
+        if let Some(shard) = self.shards.get(usize::from(shard)) {
+            shard.head.store(head, Ordering::Release);
+        }
+    }
+}

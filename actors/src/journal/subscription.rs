@@ -1,0 +1,155 @@
+//! A subscription: every entry of the shards held here, in order per shard, each at least once.
+//!
+//! Batches come from memory while the subscriber keeps up; whatever it has missed (at a start, after
+//! falling behind, after an outcome was unknown) is read from the table.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use sqlx::Row;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use super::{Committed, Entry, Journal, Position, ShardId, read_after};
+use crate::{engine::Database, kernel::limits::CATCH_UP_EVENTS_MAX};
+
+/// How long a quiet subscription waits before it compares itself with the journal's heads.
+const QUIET: Duration = Duration::from_millis(250);
+
+/// A reader of the journal with a durable name.
+pub struct Subscription {
+    name: &'static str,
+    database: Database,
+    journal: Journal,
+    feed: Receiver<Arc<Committed>>,
+    seen: HashMap<ShardId, i64>,
+    behind: bool,
+}
+
+impl Subscription {
+    /// Continues after the checkpoints that stand under `name`.
+    pub async fn open(
+        name: &'static str,
+        database: &Database,
+        journal: &Journal,
+    ) -> Result<Self, sqlx::Error> {
+        let feed = journal.feed().subscribe();
+        let seen = checkpoints(name, database).await?;
+        Ok(Self { name, database: database.clone(), journal: journal.clone(), feed, seen, behind: true })
+    }
+
+    /// The next entries; empty only when the journal has been stopped.
+    pub async fn next(&mut self) -> Result<Vec<Entry>, sqlx::Error> {
+        loop {
+            if self.behind {
+                let missed = self.catch_up().await?;
+                if !missed.is_empty() {
+                    return Ok(missed);
+                }
+                self.behind = false;
+            }
+            match tokio::time::timeout(QUIET, self.feed.recv()).await {
+                Ok(Ok(batch)) => {
+                    let fresh = self.take(&batch);
+                    if !fresh.is_empty() {
+                        return Ok(fresh);
+                    }
+                }
+                Ok(Err(RecvError::Lagged(_))) => self.behind = true,
+                Ok(Err(RecvError::Closed)) => return Ok(Vec::new()),
+                Err(_) => self.behind = self.lag() > 0,
+            }
+        }
+    }
+
+    /// What is at hand without waiting.
+    pub fn ready(&mut self) -> Vec<Entry> {
+        if self.behind {
+            return Vec::new();
+        }
+        match self.feed.try_recv() {
+            Ok(batch) => self.take(&batch),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Goes back to the checkpoints: what was handed out after them is handed out again.
+    pub async fn rewind(&mut self) -> Result<(), sqlx::Error> {
+        self.seen = checkpoints(self.name, &self.database).await?;
+        self.behind = true;
+        Ok(())
+    }
+
+    /// Entries committed and not handed out yet.
+    #[must_use]
+    pub fn lag(&self) -> i64 {
+        let holdings = self.journal.holdings();
+        holdings.held().map(|shard| (holdings.head(shard) - self.seen(shard)).max(0)).sum()
+    }
+
+    fn seen(&self, shard: ShardId) -> i64 {
+        self.seen.get(&shard).copied().unwrap_or(0)
+    }
+
+    fn take(&mut self, batch: &Committed) -> Vec<Entry> {
+        let mut fresh = Vec::with_capacity(batch.entries.len());
+        for entry in &batch.entries {
+            let Position { shard, seq } = entry.position;
+            let seen = self.seen.entry(shard).or_insert(0);
+            if seq == *seen + 1 {
+                *seen = seq;
+                fresh.push(entry.clone());
+            } else if seq > *seen {
+                self.behind = true;
+            }
+        }
+        fresh
+    }
+
+    async fn catch_up(&mut self) -> Result<Vec<Entry>, sqlx::Error> {
+        let holdings = self.journal.holdings().clone();
+        for shard in holdings.held() {
+            let seen = self.seen(shard);
+            if seen < holdings.head(shard) {
+                let missed = read_after(&self.database, shard, seen, CATCH_UP_EVENTS_MAX).await?;
+                if let Some(last) = missed.last() {
+                    self.seen.insert(shard, last.position.seq);
+                    return Ok(missed);
+                }
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+async fn checkpoints(name: &str, database: &Database) -> Result<HashMap<ShardId, i64>, sqlx::Error> {
+    let mut connection = database.connection().await?;
+    let rows = sqlx::query("SELECT shard, seq FROM checkpoint WHERE subscription = $1")
+        .bind(name)
+        .fetch_all(&mut *connection)
+        .await?;
+    rows.iter()
+        .map(|row| Ok((ShardId::try_from(row.try_get::<i16, _>(0)?).unwrap_or(0), row.try_get(1)?)))
+        .collect()
+}
+
+/// Moves checkpoints forward, never back; in the caller's transaction if there is one.
+pub async fn advance_checkpoints(
+    connection: &mut sqlx::PgConnection,
+    name: &str,
+    positions: &HashMap<ShardId, i64>,
+) -> Result<(), sqlx::Error> {
+    let mut rows: Vec<(i16, i64)> =
+        positions.iter().map(|(shard, seq)| (i16::try_from(*shard).unwrap_or(i16::MAX), *seq)).collect();
+    rows.sort_unstable();
+    let (shards, seqs): (Vec<i16>, Vec<i64>) = rows.into_iter().unzip();
+    sqlx::query(
+        "INSERT INTO checkpoint (subscription, shard, seq)
+         SELECT $1, moved.shard, moved.seq FROM unnest($2::smallint[], $3::bigint[]) AS moved (shard, seq)
+         ON CONFLICT (subscription, shard) DO UPDATE SET seq = excluded.seq WHERE checkpoint.seq < excluded.seq",
+    )
+    .bind(name)
+    .bind(shards)
+    .bind(seqs)
+    .execute(connection)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,342 @@
+//! The actix actor of every kind: it holds the entities of one actor and runs their pure core.
+//!
+//! The order inside a command: decide, apply, enqueue with the reply's sender. A panic before the
+//! enqueueing loses nothing that was promised; one after it cannot lose the answer to a commit.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use tokio::sync::oneshot;
+use tracing::{Span, debug_span, error};
+use uuid::Uuid;
+
+use super::{
+    Answered, AskError, Entity, KindMetrics, Lane, LoadError, Runtime, entity::fold, lane::Admission,
+    shepherd::Notice,
+};
+use crate::{
+    journal::{Append, History, HistoryRequest, Incarnation, NewEvent, Settled},
+    kernel::{
+        Timestamp,
+        limits::{PARKED_MAX, SNAPSHOT_EVENTS_MIN},
+    },
+};
+
+/// What an actor may be asked.
+#[derive(Debug)]
+pub enum Body<E: Entity> {
+    Command(E::Command),
+    Query(E::Query),
+    /// Panics on purpose, so that operators can rehearse a failure.
+    Panic,
+}
+
+impl<E: Entity> Body<E> {
+    pub(super) fn lane(&self) -> Lane {
+        match self {
+            Body::Command(command) => E::lane(command),
+            Body::Query(_) | Body::Panic => Lane::Normal,
+        }
+    }
+}
+
+/// What an ask comes back with.
+pub type Answer<E> = Result<Answered<<E as Entity>::Answer>, AskError<<E as Entity>::Refusal>>;
+
+/// The sender of a reply, with the place in the lane that is kept until then.
+pub(super) struct Reply<E: Entity> {
+    pub sender: oneshot::Sender<Answer<E>>,
+    pub admission: Admission,
+}
+
+impl<E: Entity> Reply<E> {
+    fn send(self, answer: Answer<E>) {
+        // Whoever asked may have gone.
+        let _ = self.sender.send(answer);
+        drop(self.admission);
+    }
+}
+
+/// One message.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Ask<E: Entity> {
+    pub(super) id: E::Id,
+    pub(super) body: Body<E>,
+    pub(super) reply: Reply<E>,
+    pub(super) asked_at: Instant,
+    pub(super) span: Span,
+    pub(super) waiting: Option<Waiting>,
+    #[expect(dead_code, reason = "it is held only to be dropped with the message")]
+    pub(super) companion: Option<Companion>,
+}
+
+/// Something that a caller ties to its message.
+pub type Companion = Box<dyn Send + Sync>;
+
+/// Counts a message in the mailbox, also when the mailbox is dropped with it.
+pub(super) struct Waiting(Arc<KindMetrics>);
+
+impl Waiting {
+    pub(super) fn new(metrics: &Arc<KindMetrics>) -> Self {
+        metrics.depth.inc();
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.depth.dec();
+    }
+}
+
+/// Wakes an entity before anybody asks it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Wake<E: Entity>(pub E::Id);
+
+/// The actor.
+pub struct Host<E: Entity> {
+    actor: Uuid,
+    incarnation: Arc<Incarnation>,
+    runtime: Arc<Runtime>,
+    metrics: Arc<KindMetrics>,
+    board: Arc<E::Board>,
+    notices: tokio::sync::mpsc::UnboundedSender<Notice>,
+    entities: HashMap<E::Id, Slot<E>>,
+    /// Set while a message is handled: an actor dropped meanwhile has panicked.
+    handling: bool,
+}
+
+enum Slot<E: Entity> {
+    Loading(Vec<Ask<E>>),
+    Live(Box<Live<E>>),
+}
+
+struct Live<E: Entity> {
+    name: Arc<str>,
+    state: E::State,
+    version: i64,
+    snapshot_at: i64,
+    parked: Vec<Ask<E>>,
+}
+
+impl<E: Entity> Host<E> {
+    pub(super) fn new(
+        incarnation: Arc<Incarnation>,
+        runtime: Arc<Runtime>,
+        metrics: Arc<KindMetrics>,
+        board: Arc<E::Board>,
+        notices: tokio::sync::mpsc::UnboundedSender<Notice>,
+    ) -> Self {
+        metrics.live.inc();
+        let actor = incarnation.actor;
+        Self {
+            actor,
+            incarnation,
+            runtime,
+            metrics,
+            board,
+            notices,
+            entities: HashMap::new(),
+            handling: false,
+        }
+    }
+
+    fn load(&mut self, id: E::Id, first: Option<Ask<E>>, ctx: &mut Context<Self>) {
+        self.entities.insert(id.clone(), Slot::Loading(first.into_iter().collect()));
+        let loader = self.runtime.loader.clone();
+        let name: Arc<str> = id.to_string().into();
+        let request = HistoryRequest { kind: E::KIND, id: name.clone(), snapshots: E::SNAPSHOTS };
+        let load = async move { loader.load(request).await };
+        ctx.spawn(load.into_actor(self).map(move |history, host, _| {
+            host.handling = true;
+            host.loaded(&id, name, history);
+            host.handling = false;
+        }));
+    }
+
+    fn loaded(&mut self, id: &E::Id, name: Arc<str>, history: Result<History, LoadError>) {
+        let Some(Slot::Loading(waiting)) = self.entities.remove(id) else { return };
+        let folded = history.ok().and_then(|history| {
+            let snapshot_at = history.snapshot.as_ref().map_or(0, |snapshot| snapshot.version);
+            match fold::<E>(&name, &history) {
+                Ok((state, version)) => Some((state, version, snapshot_at)),
+                Err(cause) => {
+                    error!(%cause, "an entity's history cannot be read");
+                    None
+                }
+            }
+        });
+        let Some((state, version, snapshot_at)) = folded else {
+            for ask in waiting {
+                ask.reply.send(Err(AskError::Unavailable));
+            }
+            return;
+        };
+        E::publish(&state, &[], &self.board);
+        let live = Live { name, state, version, snapshot_at, parked: Vec::new() };
+        self.entities.insert(id.clone(), Slot::Live(Box::new(live)));
+        for ask in waiting {
+            self.process(ask);
+        }
+    }
+
+    fn process(&mut self, ask: Ask<E>) {
+        if !self.incarnation.is_current(self.runtime.journal.holdings()) {
+            return ask.reply.send(Err(AskError::Unavailable));
+        }
+        let Some(Slot::Live(live)) = self.entities.get_mut(&ask.id) else {
+            return ask.reply.send(Err(AskError::Unavailable));
+        };
+        let span = debug_span!(parent: &ask.span, "decide", kind = E::KIND, id = %ask.id);
+        let _entered = span.enter();
+        match &ask.body {
+            Body::Command(command) => {
+                let now = now();
+                let events = match E::decide(&live.state, command, now) {
+                    Ok(events) => events,
+                    Err(refusal) => {
+                        self.metrics.refused(E::code(&refusal));
+                        return ask.reply.send(Err(AskError::Refused(refusal)));
+                    }
+                };
+                for event in &events {
+                    E::apply(&mut live.state, event);
+                }
+                let replayed = events.is_empty();
+                let answer = match E::answer(&live.state, command, now) {
+                    Ok(answer) => Ok(Answered { answer, replayed }),
+                    Err(refusal) => {
+                        self.metrics.refused(E::code(&refusal));
+                        Err(AskError::Refused(refusal))
+                    }
+                };
+                E::publish(&live.state, &events, &self.board);
+                let parked = if events.is_empty() { Vec::new() } else { std::mem::take(&mut live.parked) };
+                self.enqueue(&ask.id, events, answer, ask.reply, span.clone());
+                for waiting in parked {
+                    self.process(waiting);
+                }
+            }
+            Body::Query(query) => match E::query(&live.state, query, now()) {
+                Some(answer) => {
+                    let answer = match answer {
+                        Ok(answer) => Ok(Answered { answer, replayed: false }),
+                        Err(refusal) => Err(AskError::Refused(refusal)),
+                    };
+                    self.enqueue(&ask.id, Vec::new(), answer, ask.reply, Span::none());
+                }
+                None => {
+                    live.parked.retain(|parked| !parked.reply.sender.is_closed());
+                    if live.parked.len() < PARKED_MAX {
+                        live.parked.push(ask);
+                    } else {
+                        ask.reply.send(Err(AskError::Overloaded));
+                    }
+                }
+            },
+            #[expect(clippy::panic, reason = "this message exists to panic")]
+            Body::Panic => panic!("a panic was injected into {} {}", E::KIND, self.actor),
+        }
+    }
+
+    /// Appends the events, and answers when they and everything before them are committed.
+    fn enqueue(&mut self, id: &E::Id, events: Vec<E::Event>, answer: Answer<E>, reply: Reply<E>, span: Span) {
+        if events.is_empty() && !self.incarnation.has_pending() {
+            return reply.send(answer);
+        }
+        let Some(Slot::Live(live)) = self.entities.get_mut(id) else {
+            return reply.send(Err(AskError::Unavailable));
+        };
+        let first_version = live.version + 1;
+        let mut new = Vec::with_capacity(events.len());
+        for event in events {
+            let payload = match serde_json::to_string(&event) {
+                Ok(payload) => payload,
+                // Types of the journal always have a JSON form; if one had not, the state is ahead.
+                #[expect(clippy::panic, reason = "rebuilding from the journal is the only way back")]
+                Err(cause) => panic!("an event of {} {id} has no JSON form: {cause}", E::KIND),
+            };
+            let event_type = E::event_type(&event);
+            new.push(NewEvent { event_type, payload, decoded: Arc::new(event) });
+            live.version += 1;
+        }
+        let worth_a_snapshot = E::SNAPSHOTS
+            && u64::try_from(live.version - live.snapshot_at).unwrap_or(0)
+                >= SNAPSHOT_EVENTS_MIN.max(E::weight(&live.state));
+        if worth_a_snapshot {
+            live.snapshot_at = live.version;
+            let _ = self
+                .notices
+                .send(Notice::Snapshot { incarnation: self.incarnation.clone(), id: live.name.clone() });
+        }
+        self.runtime.journal.append(Append {
+            incarnation: self.incarnation.clone(),
+            id: live.name.clone(),
+            first_version,
+            events: new,
+            outbox: None,
+            span,
+            settle: Box::new(move |settled| {
+                reply.send(match settled {
+                    Settled::Committed => answer,
+                    Settled::NotWritten => Err(AskError::Unavailable),
+                    Settled::Unknown => Err(AskError::OutcomeUnknown),
+                });
+            }),
+        });
+    }
+}
+
+impl<E: Entity> Actor for Host<E> {
+    type Context = Context<Self>;
+}
+
+impl<E: Entity> Drop for Host<E> {
+    fn drop(&mut self) {
+        self.metrics.live.dec();
+        // actix does not restart an actor whose handler panicked: it only drops it.
+        if self.handling {
+            let _ = self.notices.send(Notice::Died(self.incarnation.clone()));
+        }
+    }
+}
+
+impl<E: Entity> Handler<Ask<E>> for Host<E> {
+    type Result = ();
+
+    fn handle(&mut self, mut ask: Ask<E>, ctx: &mut Self::Context) {
+        let began = Instant::now();
+        self.handling = true;
+        drop(ask.waiting.take());
+        self.metrics.waited.observe(began.duration_since(ask.asked_at).as_secs_f64());
+        match self.entities.get_mut(&ask.id) {
+            Some(Slot::Live(_)) => self.process(ask),
+            Some(Slot::Loading(waiting)) => waiting.push(ask),
+            None => self.load(ask.id.clone(), Some(ask), ctx),
+        }
+        self.metrics.handled.observe(began.elapsed().as_secs_f64());
+        self.handling = false;
+    }
+}
+
+impl<E: Entity> Handler<Wake<E>> for Host<E> {
+    type Result = ();
+
+    fn handle(&mut self, Wake(id): Wake<E>, ctx: &mut Self::Context) {
+        if !self.entities.contains_key(&id) {
+            self.load(id, None, ctx);
+        }
+    }
+}
+
+/// The wall clock; the only place where actors read it.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

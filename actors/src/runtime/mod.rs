@@ -1,0 +1,27 @@
+//! Actors over actix: where they live, how they are asked, rebuilt and put to sleep.
+//!
+//! A [`Registry`] finds or starts the live actor of an id and admits messages to it. A [`Host`] is the
+//! actix actor: it holds the entities of one actor and runs their pure core. The [`Shepherd`] rebuilds
+//! an actor that has panicked and puts idle ones to sleep. The [`Loader`] reads histories in batches.
+//!
+//! Invariants: at most one incarnation of an actor has anything under way in the journal; an answer
+//! other than a refusal leaves after the commit of everything that it tells of; a message is either
+//! refused at once or answered.
+
+mod entity;
+mod host;
+mod lane;
+mod loader;
+mod metrics;
+mod registry;
+mod router;
+mod shepherd;
+
+pub use entity::{Answered, AskError, Entity, fold};
+pub use host::{Answer, Ask, Body, Companion, Host};
+pub use lane::Lane;
+pub use loader::{LoadError, Loader, LoaderTask};
+pub use metrics::{ActorMetrics, KindMetrics};
+pub use registry::{ActorState, Registry, Runtime};
+pub use router::{Place, Router};
+pub use shepherd::Shepherd;

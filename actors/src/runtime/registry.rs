@@ -1,0 +1,362 @@
+//! The directory of one kind of actor: from an id to the live actor.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use actix::{Addr, ArbiterHandle, Context, dev::channel::channel};
+use dashmap::{DashMap, Entry};
+use tokio::sync::{mpsc, oneshot};
+use tracing::Span;
+use uuid::Uuid;
+
+use super::{
+    ActorMetrics, Answered, Ask, AskError, Body, Entity, Host, KindMetrics, Loader, Place, Router,
+    host::{Answer, Companion, Reply, Waiting, Wake},
+    lane::Lanes,
+    shepherd::{Notice, Shepherd},
+};
+use crate::{
+    engine::Database,
+    journal::{Incarnation, Journal, ShardId, shard_of},
+};
+
+/// What actors of every kind share.
+pub struct Runtime {
+    pub journal: Journal,
+    pub loader: Loader,
+    pub router: Box<dyn Router>,
+    pub database: Database,
+    pub metrics: ActorMetrics,
+    /// The threads that actors run on; an actor's shard chooses its thread.
+    pub arbiters: Vec<ArbiterHandle>,
+    /// Since when [`Runtime::uptime_ms`] counts.
+    pub started: Instant,
+}
+
+impl Runtime {
+    fn uptime_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A live actor, as its callers hold it.
+struct Handle<E: Entity> {
+    address: Addr<Host<E>>,
+    lanes: Arc<Lanes>,
+    incarnation: Arc<Incarnation>,
+    board: Arc<E::Board>,
+    used_at_ms: AtomicU64,
+}
+
+/// What the directory knows of an actor.
+enum Presence<E: Entity> {
+    Live(Handle<E>),
+    /// It ended, and something of it may still be under way in the journal.
+    Ending(Arc<Incarnation>),
+    /// It panicked and is rebuilt by the shepherd.
+    Down,
+    /// It panicked too often and waits for an administrator.
+    Quarantined,
+}
+
+/// How an actor is, for operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActorState {
+    Live { waiting: usize, idle_ms: u64 },
+    Restarting,
+    Quarantined,
+    Asleep,
+}
+
+/// The directory of the actors of kind `E`.
+pub struct Registry<E: Entity> {
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) metrics: Arc<KindMetrics>,
+    actors: DashMap<Uuid, Presence<E>>,
+    notices: mpsc::UnboundedSender<Notice>,
+}
+
+impl<E: Entity> Registry<E> {
+    /// An empty directory, and the shepherd that must run beside it.
+    #[must_use]
+    pub fn new(runtime: Arc<Runtime>) -> (Arc<Self>, Shepherd<E>) {
+        let (notices, receiver) = mpsc::unbounded_channel();
+        let metrics = Arc::new(runtime.metrics.of(E::KIND));
+        let registry = Arc::new(Self { runtime, metrics, actors: DashMap::new(), notices });
+        (registry.clone(), Shepherd::new(registry, receiver))
+    }
+
+    /// Asks an actor to do something to one of its entities.
+    pub async fn command(
+        &self,
+        actor: Uuid,
+        id: E::Id,
+        command: E::Command,
+    ) -> Result<Answered<E::Answer>, AskError<E::Refusal>> {
+        self.ask(actor, id, Body::Command(command), None).await
+    }
+
+    /// Like [`Registry::command`]; `companion` goes with the message and is dropped once the actor has
+    /// decided, even if the caller has gone meanwhile.
+    pub async fn command_with(
+        &self,
+        actor: Uuid,
+        id: E::Id,
+        command: E::Command,
+        companion: Companion,
+    ) -> Result<Answered<E::Answer>, AskError<E::Refusal>> {
+        self.ask(actor, id, Body::Command(command), Some(companion)).await
+    }
+
+    /// Puts a command into the actor's mailbox before it returns; the future awaits the answer.
+    pub fn begin(
+        &self,
+        actor: Uuid,
+        id: E::Id,
+        command: E::Command,
+    ) -> impl Future<Output = Answer<E>> + Send + use<E> {
+        let admitted = self.admit(actor, id, Body::Command(command), None);
+        async move { admitted?.await.unwrap_or(Err(AskError::Unavailable)) }
+    }
+
+    /// Asks an actor about one of its entities.
+    pub async fn query(
+        &self,
+        actor: Uuid,
+        id: E::Id,
+        query: E::Query,
+    ) -> Result<E::Answer, AskError<E::Refusal>> {
+        self.ask(actor, id, Body::Query(query), None).await.map(|answered| answered.answer)
+    }
+
+    /// Makes an actor panic, to rehearse a failure.
+    pub async fn inject_panic(&self, actor: Uuid, id: E::Id) {
+        let _ = self.ask(actor, id, Body::Panic, None).await;
+    }
+
+    async fn ask(&self, actor: Uuid, id: E::Id, body: Body<E>, companion: Option<Companion>) -> Answer<E> {
+        let answer = self.admit(actor, id, body, companion)?;
+        // A sender dropped without an answer: the actor ended before it decided.
+        answer.await.unwrap_or(Err(AskError::Unavailable))
+    }
+
+    fn admit(
+        &self,
+        actor: Uuid,
+        id: E::Id,
+        body: Body<E>,
+        companion: Option<Companion>,
+    ) -> Result<oneshot::Receiver<Answer<E>>, AskError<E::Refusal>> {
+        let lane = body.lane();
+        let shard = self.shard(actor);
+        let Place::Here { epoch } = self.runtime.router.place(shard) else {
+            return Err(AskError::Unavailable);
+        };
+        self.with_live(actor, shard, epoch, |handle| {
+            let Some(admission) = handle.lanes.admit(lane) else {
+                self.metrics.overloaded.inc();
+                return Err(AskError::Overloaded);
+            };
+            handle.used_at_ms.store(self.runtime.uptime_ms(), Ordering::Relaxed);
+            let (sender, receiver) = oneshot::channel();
+            let ask = Ask {
+                id,
+                body,
+                reply: Reply { sender, admission },
+                asked_at: Instant::now(),
+                span: Span::current(),
+                waiting: Some(Waiting::new(&self.metrics)),
+                companion,
+            };
+            match handle.address.try_send(ask) {
+                Ok(()) => Ok(receiver),
+                // The mailbox is larger than the lanes, so it can only be closed: the actor has
+                // panicked and the shepherd knows.
+                Err(_) => Err(AskError::Unavailable),
+            }
+        })?
+    }
+
+    /// Calls `act` with the live actor, started if need be. The directory's lock is held meanwhile, so
+    /// that passivation cannot come between finding an actor and sending to it.
+    fn with_live<T>(
+        &self,
+        actor: Uuid,
+        shard: ShardId,
+        epoch: i64,
+        act: impl FnOnce(&Handle<E>) -> T,
+    ) -> Result<T, AskError<E::Refusal>> {
+        let holdings = self.runtime.journal.holdings();
+        if let Some(presence) = self.actors.get(&actor)
+            && let Presence::Live(handle) = presence.value()
+            && handle.incarnation.is_current(holdings)
+        {
+            return Ok(act(handle));
+        }
+        match self.actors.entry(actor) {
+            Entry::Vacant(vacant) => {
+                let presence = vacant.insert(Presence::Live(self.start(actor, shard, epoch)));
+                if let Presence::Live(handle) = presence.value() {
+                    Ok(act(handle))
+                } else {
+                    Err(AskError::Unavailable)
+                }
+            }
+            Entry::Occupied(mut occupied) => {
+                match occupied.get() {
+                    Presence::Live(handle) if handle.incarnation.is_current(holdings) => {
+                        return Ok(act(handle));
+                    }
+                    Presence::Live(handle) => {
+                        let ended = handle.incarnation.clone();
+                        occupied.insert(Presence::Ending(ended));
+                    }
+                    Presence::Ending(_) => {}
+                    Presence::Down | Presence::Quarantined => return Err(AskError::Unavailable),
+                }
+                // The barrier: a successor starts only when nothing of the ended life is under way.
+                if matches!(occupied.get(), Presence::Ending(ended) if ended.has_pending()) {
+                    return Err(AskError::Unavailable);
+                }
+                let handle = self.start(actor, shard, epoch);
+                let answer = act(&handle);
+                occupied.insert(Presence::Live(handle));
+                Ok(answer)
+            }
+        }
+    }
+
+    fn start(&self, actor: Uuid, shard: ShardId, epoch: i64) -> Handle<E> {
+        let incarnation = Incarnation::new(E::KIND, actor, shard, epoch);
+        let board = Arc::new(E::Board::default());
+        let (runtime, metrics, notices) = (self.runtime.clone(), self.metrics.clone(), self.notices.clone());
+        let parts = (incarnation.clone(), board.clone());
+        let arbiter = &self.runtime.arbiters[usize::from(shard) % self.runtime.arbiters.len()];
+        // Not `start_in_arbiter`: its mailbox has sixteen places until the actor has started.
+        let (sender, receiver) = channel(Lanes::MAILBOX);
+        arbiter.spawn_fn(move || {
+            let host = Host::new(parts.0, runtime, metrics, parts.1, notices);
+            actix::spawn(Context::with_receiver(receiver).into_future(host));
+        });
+        Handle {
+            address: Addr::new(sender),
+            lanes: Arc::default(),
+            incarnation,
+            board,
+            used_at_ms: AtomicU64::new(self.runtime.uptime_ms()),
+        }
+    }
+
+    /// What a live actor publishes, if it is live here and its memory may be trusted.
+    pub fn board(&self, actor: Uuid) -> Option<Arc<E::Board>> {
+        let presence = self.actors.get(&actor)?;
+        match presence.value() {
+            Presence::Live(handle) if handle.incarnation.is_current(self.runtime.journal.holdings()) => {
+                Some(handle.board.clone())
+            }
+            Presence::Live(_) | Presence::Ending(_) | Presence::Down | Presence::Quarantined => None,
+        }
+    }
+
+    /// Counts a refusal that was answered from a board.
+    pub fn count_refusal(&self, refusal: &E::Refusal) {
+        self.metrics.refused(E::code(refusal));
+    }
+
+    /// How an actor is.
+    #[must_use]
+    pub fn state(&self, actor: Uuid) -> ActorState {
+        match self.actors.get(&actor).as_deref() {
+            Some(Presence::Live(handle)) => ActorState::Live {
+                waiting: handle.lanes.admitted(),
+                idle_ms: self.runtime.uptime_ms().saturating_sub(handle.used_at_ms.load(Ordering::Relaxed)),
+            },
+            Some(Presence::Down) => ActorState::Restarting,
+            Some(Presence::Quarantined) => ActorState::Quarantined,
+            Some(Presence::Ending(_)) | None => ActorState::Asleep,
+        }
+    }
+
+    /// Lets a quarantined actor start again; whether there was one.
+    pub fn reset(&self, actor: Uuid) -> bool {
+        let reset =
+            self.actors.remove_if(&actor, |_, presence| matches!(presence, Presence::Quarantined)).is_some();
+        if reset {
+            self.metrics.quarantined.dec();
+            let _ = self.notices.send(Notice::Reset(actor));
+        }
+        reset
+    }
+
+    /// The shard of an actor.
+    #[must_use]
+    pub fn shard(&self, actor: Uuid) -> ShardId {
+        shard_of(E::KIND, actor, self.runtime.journal.holdings().count())
+    }
+
+    /// How many actors are known, live or not.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.actors.len()
+    }
+
+    /// Whether no actor is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.actors.is_empty()
+    }
+
+    // What follows is for the shepherd.
+
+    /// Marks a panicked actor; `false` if a successor is already there.
+    pub(super) fn down(&self, died: &Arc<Incarnation>, quarantine: bool) -> bool {
+        let Entry::Occupied(mut occupied) = self.actors.entry(died.actor) else { return false };
+        if !matches!(occupied.get(), Presence::Live(handle) if Arc::ptr_eq(&handle.incarnation, died)) {
+            return false;
+        }
+        occupied.insert(if quarantine { Presence::Quarantined } else { Presence::Down });
+        true
+    }
+
+    /// Starts the successor of a panicked actor, whose appends are settled.
+    pub(super) fn revive(&self, actor: Uuid, entity: Option<E::Id>) {
+        let shard = self.shard(actor);
+        let Entry::Occupied(mut occupied) = self.actors.entry(actor) else { return };
+        if !matches!(occupied.get(), Presence::Down) {
+            return;
+        }
+        let Place::Here { epoch } = self.runtime.router.place(shard) else {
+            occupied.remove();
+            return;
+        };
+        let handle = self.start(actor, shard, epoch);
+        if let Some(id) = entity {
+            // A fresh mailbox has room.
+            let _ = handle.address.try_send(Wake(id));
+        }
+        occupied.insert(Presence::Live(handle));
+    }
+
+    /// Lets go of actors that have been idle: dropping the last address ends an actor.
+    pub(super) fn passivate(&self, idle: Duration) {
+        let idle_ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+        let now_ms = self.runtime.uptime_ms();
+        let holdings = self.runtime.journal.holdings();
+        self.actors.retain(|_, presence| match presence {
+            Presence::Live(handle) if !handle.incarnation.is_current(holdings) => {
+                handle.incarnation.has_pending()
+            }
+            Presence::Live(handle) => {
+                let idle = now_ms.saturating_sub(handle.used_at_ms.load(Ordering::Relaxed)) >= idle_ms;
+                !idle || handle.lanes.admitted() > 0 || handle.incarnation.has_pending()
+            }
+            Presence::Ending(ended) => ended.has_pending(),
+            Presence::Down | Presence::Quarantined => true,
+        });
+    }
+}

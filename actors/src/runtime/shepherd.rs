@@ -1,0 +1,131 @@
+//! Supervision: rebuilds actors that have panicked, quarantines those that do not stop panicking,
+//! puts idle ones to sleep, and takes snapshots of long histories.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use super::{Entity, Registry, entity::fold};
+use crate::{
+    journal::{HistoryRequest, Incarnation, Snapshot, read_histories, write_snapshot},
+    kernel::limits::{
+        ACTORS_LIVE_MAX, IDLE_MS_CROWDED, IDLE_MS_MAX, PASSIVATION_INTERVAL_MS, RESTART_BACKOFF_MS,
+        RESTART_BACKOFF_MS_MAX, RESTART_WINDOW_MS, RESTARTS_MAX,
+    },
+};
+
+/// What actors tell their shepherd.
+pub(super) enum Notice {
+    /// The actor panicked.
+    Died(Arc<Incarnation>),
+    /// An entity's history has grown enough for a snapshot.
+    Snapshot { incarnation: Arc<Incarnation>, id: Arc<str> },
+    /// An administrator has ended a quarantine.
+    Reset(Uuid),
+}
+
+/// Restarts of one actor in the current window.
+struct Restarts {
+    since: Instant,
+    count: u32,
+}
+
+/// The task beside a [`Registry`].
+pub struct Shepherd<E: Entity> {
+    registry: Arc<Registry<E>>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+    restarts: HashMap<Uuid, Restarts>,
+}
+
+impl<E: Entity> Shepherd<E> {
+    pub(super) fn new(registry: Arc<Registry<E>>, notices: mpsc::UnboundedReceiver<Notice>) -> Self {
+        Self { registry, notices, restarts: HashMap::new() }
+    }
+
+    /// Serves for as long as the process lives.
+    pub async fn run(mut self) {
+        let mut sweep = tokio::time::interval(Duration::from_millis(PASSIVATION_INTERVAL_MS));
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                notice = self.notices.recv() => match notice {
+                    Some(Notice::Died(incarnation)) => self.died(incarnation),
+                    Some(Notice::Snapshot { incarnation, id }) => {
+                        // One at a time: snapshots yield to business.
+                        if let Err(cause) = self.snapshot(&incarnation, id).await {
+                            warn!(%cause, kind = E::KIND, "a snapshot was not taken; the next one will be");
+                        }
+                    }
+                    Some(Notice::Reset(actor)) => {
+                        self.restarts.remove(&actor);
+                    }
+                    None => return,
+                },
+                _ = sweep.tick() => self.sweep(),
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        let crowded = self.registry.len() > ACTORS_LIVE_MAX;
+        self.registry.passivate(Duration::from_millis(if crowded { IDLE_MS_CROWDED } else { IDLE_MS_MAX }));
+        self.restarts
+            .retain(|_, restarts| restarts.since.elapsed() < Duration::from_millis(RESTART_WINDOW_MS));
+    }
+
+    fn died(&mut self, incarnation: Arc<Incarnation>) {
+        let actor = incarnation.actor;
+        let now = Instant::now();
+        let restarts = self.restarts.entry(actor).or_insert(Restarts { since: now, count: 0 });
+        if now.duration_since(restarts.since) > Duration::from_millis(RESTART_WINDOW_MS) {
+            *restarts = Restarts { since: now, count: 0 };
+        }
+        restarts.count += 1;
+        let count = restarts.count;
+        let quarantine = count > RESTARTS_MAX;
+        if !self.registry.down(&incarnation, quarantine) {
+            return;
+        }
+        if quarantine {
+            self.registry.metrics.quarantined.inc();
+            error!(kind = E::KIND, %actor, "an actor panicked too often and is quarantined; an administrator can reset it");
+            return;
+        }
+        self.registry.metrics.restarts.inc();
+        let backoff = RESTART_BACKOFF_MS.saturating_mul(1 << (count - 1).min(16)).min(RESTART_BACKOFF_MS_MAX);
+        warn!(kind = E::KIND, %actor, count, backoff_ms = backoff, "an actor panicked and is rebuilt");
+        let registry = self.registry.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(backoff)).await;
+            // What was enqueued before the panic still commits; the successor loads after it.
+            incarnation.settled().await;
+            registry.revive(actor, E::only_entity(actor));
+        });
+    }
+
+    /// Folds the committed history, off the actor's thread. Only committed versions can get in.
+    async fn snapshot(&self, incarnation: &Incarnation, id: Arc<str>) -> Result<(), String> {
+        let runtime = &self.registry.runtime;
+        let request = HistoryRequest { kind: E::KIND, id: id.clone(), snapshots: true };
+        let histories =
+            read_histories(&runtime.database, &[request]).await.map_err(|error| error.to_string())?;
+        let Some(history) = histories.into_iter().next() else { return Ok(()) };
+        let name = id.clone();
+        let folding = tokio::task::spawn_blocking(move || {
+            let (state, version) = fold::<E>(&name, &history).map_err(|error| error.to_string())?;
+            let state = serde_json::to_string(&state).map_err(|error| error.to_string())?;
+            Ok::<_, String>(Snapshot { version, state })
+        });
+        let snapshot = folding.await.map_err(|error| error.to_string())??;
+        let fence = (runtime.journal.node(), incarnation.shard, incarnation.epoch);
+        write_snapshot(&runtime.database, fence, E::KIND, &id, &snapshot)
+            .await
+            .map_err(|error| error.to_string())
+    }
+}

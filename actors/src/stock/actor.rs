@@ -1,0 +1,193 @@
+//! The stock actor: the ledger's core in the runtime's shell.
+
+use uuid::Uuid;
+
+use super::{
+    board::Board,
+    decide,
+    model::{Command, Event, Query, Refusal, Reserve, Source, State},
+    view::{Answer, ReservationView, SaleView, StockView},
+};
+use crate::{
+    kernel::{Code, IdempotencyKey, SkuId, Timestamp},
+    runtime::{Answered, AskError, Entity, Lane, Registry},
+};
+
+/// The stock of one SKU. Its actor's id is the SKU's.
+#[derive(Debug)]
+pub struct Stock;
+
+/// The directory of stock actors.
+pub type StockActors = Registry<Stock>;
+
+impl Entity for Stock {
+    const KIND: &'static str = "stock";
+    const SNAPSHOTS: bool = true;
+
+    type Id = SkuId;
+    type State = State;
+    type Command = Command;
+    type Query = Query;
+    type Event = Event;
+    type Answer = Answer;
+    type Refusal = Refusal;
+    type Board = Board;
+
+    fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+        decide::decide(state, command, now)
+    }
+
+    fn apply(state: &mut State, event: &Event) {
+        decide::apply(state, event);
+    }
+
+    fn answer(state: &State, command: &Command, now: Timestamp) -> Result<Answer, Refusal> {
+        Ok(match command {
+            Command::Reserve(reserve) => made(state, reserve),
+            Command::OpenSale(open) => {
+                let id = remembered(state, open.key).and_then(|known| known.sale).unwrap_or(open.sale);
+                sale(state, id, now)
+            }
+            Command::ExtendSale { sale: id, .. }
+            | Command::AmendSale { sale: id, .. }
+            | Command::PauseSale { sale: id }
+            | Command::ResumeSale { sale: id }
+            | Command::CloseSale { sale: id } => sale(state, *id, now),
+            Command::Initialize { .. }
+            | Command::Receive { .. }
+            | Command::Adjust { .. }
+            | Command::AdjustTo { .. } => Answer::Stock(StockView::of(state)),
+            Command::Confirm { .. } | Command::Release { .. } => Answer::Done,
+        })
+    }
+
+    fn query(state: &State, query: &Query, now: Timestamp) -> Option<Result<Answer, Refusal>> {
+        Some(match query {
+            Query::Stock => Ok(Answer::Stock(StockView::of(state))),
+            Query::Sale(id) => match state.sales.get(id) {
+                Some(sale) => Ok(Answer::Sale(Box::new(SaleView::of(*id, sale, now)))),
+                None => Err(Refusal::UnknownSale),
+            },
+            Query::Mine { sale, user } => match state.sales.get(sale) {
+                Some(sale) => Ok(Answer::Mine(
+                    sale.buyers
+                        .get(user)
+                        .into_iter()
+                        .flat_map(|buyer| &buyer.reservations)
+                        .filter_map(|id| Some(ReservationView::of(*id, state.reservations.get(id)?)))
+                        .collect(),
+                )),
+                None => Err(Refusal::UnknownSale),
+            },
+        })
+    }
+
+    fn lane(command: &Command) -> Lane {
+        match command {
+            Command::Confirm { .. }
+            | Command::Release { .. }
+            | Command::CloseSale { .. }
+            | Command::PauseSale { .. } => Lane::Ending,
+            Command::Reserve(_)
+            | Command::Initialize { .. }
+            | Command::Receive { .. }
+            | Command::Adjust { .. }
+            | Command::AdjustTo { .. }
+            | Command::OpenSale(_)
+            | Command::ExtendSale { .. }
+            | Command::AmendSale { .. }
+            | Command::ResumeSale { .. } => Lane::Normal,
+        }
+    }
+
+    fn event_type(event: &Event) -> &'static str {
+        match event {
+            Event::Initialized { .. } => "initialized",
+            Event::Received { .. } => "received",
+            Event::Adjusted { .. } => "adjusted",
+            Event::Reserved(_) => "reserved",
+            Event::Confirmed { .. } => "confirmed",
+            Event::Released { .. } => "released",
+            Event::Voided { .. } => "voided",
+            Event::SaleOpened { .. } => "sale_opened",
+            Event::SaleExtended { .. } => "sale_extended",
+            Event::SaleAmended { .. } => "sale_amended",
+            Event::SalePaused { .. } => "sale_paused",
+            Event::SaleResumed { .. } => "sale_resumed",
+            Event::SaleClosed { .. } => "sale_closed",
+        }
+    }
+
+    fn code(refusal: &Refusal) -> Code {
+        match refusal {
+            Refusal::IdempotencyMismatch => Code::IdempotencyMismatch,
+            Refusal::ReservationExpired => Code::ReservationExpired,
+            Refusal::UnknownSale => Code::NotFound,
+            Refusal::NotStarted { .. } => Code::NotStarted,
+            Refusal::Ended => Code::Ended,
+            Refusal::Paused => Code::Paused,
+            Refusal::LimitReached { .. } => Code::LimitReached,
+            Refusal::SoldOut => Code::SoldOut,
+            Refusal::InsufficientStock { .. } => Code::InsufficientStock,
+            Refusal::Invalid { .. } => Code::InvalidRequest,
+            Refusal::TooManySales | Refusal::SaleExists => Code::Conflict,
+        }
+    }
+
+    fn only_entity(actor: Uuid) -> Option<SkuId> {
+        Some(SkuId(actor))
+    }
+
+    fn weight(state: &State) -> u64 {
+        (state.reservations.len() + state.keys.len()) as u64
+    }
+
+    fn publish(state: &State, events: &[Event], board: &Board) {
+        board.publish(state, events);
+    }
+}
+
+fn remembered(state: &State, key: Option<IdempotencyKey>) -> Option<&super::model::Remembered> {
+    state.keys.get(&key?.key)
+}
+
+/// The reservation that a command made, now or when it came first.
+fn made(state: &State, reserve: &Reserve) -> Answer {
+    let id =
+        remembered(state, reserve.key).and_then(|known| known.reservation).unwrap_or(reserve.reservation);
+    match state.reservations.get(&id) {
+        Some(known) => Answer::Reservation(ReservationView::of(id, known)),
+        None => Answer::Done,
+    }
+}
+
+fn sale(state: &State, id: crate::kernel::FlashSaleId, now: Timestamp) -> Answer {
+    match state.sales.get(&id) {
+        Some(sale) => Answer::Sale(Box::new(SaleView::of(id, sale, now))),
+        None => Answer::Done,
+    }
+}
+
+/// Reserves units: from the board when that can tell that it cannot succeed, else by asking the actor.
+pub async fn reserve(
+    actors: &StockActors,
+    sku: SkuId,
+    reserve: Reserve,
+    now: Timestamp,
+) -> Result<Answered<Answer>, AskError<Refusal>> {
+    let entering = match (&reserve.source, actors.board(sku.0)) {
+        (Source::Sale(sale), Some(board)) => match board.enter(*sale, reserve.user, now) {
+            Ok(entering) => entering,
+            Err(refusal) => {
+                actors.count_refusal(&refusal);
+                return Err(AskError::Refused(refusal));
+            }
+        },
+        (Source::Sale(_) | Source::Regular { .. }, _) => None,
+    };
+    let command = Command::Reserve(Box::new(reserve));
+    match entering {
+        Some(entering) => actors.command_with(sku.0, sku, command, Box::new(entering)).await,
+        None => actors.command(sku.0, sku, command).await,
+    }
+}

@@ -1,0 +1,167 @@
+//! What a stock actor shows to readers that do not enter its mailbox.
+//!
+//! Per sale: the window, the availability, and the users who have, or may be about to have, a
+//! reservation. A user outside that set who cannot succeed is refused from here, and a sold-out sale
+//! costs its actor nothing. Users inside it enter, so that a repeat of an accepted purchase always
+//! finds its order. A refusal may be stale for a moment after units come back; an acceptance is
+//! never given here. The board belongs to one life of the actor and goes with it.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+};
+
+use dashmap::{DashMap, DashSet};
+
+use super::model::{Event, Refusal, Sale, State};
+use crate::kernel::{FlashSaleId, Timestamp, UserId};
+
+#[derive(Debug, Default)]
+pub struct Board {
+    sales: RwLock<HashMap<FlashSaleId, Arc<SaleBoard>>>,
+}
+
+#[derive(Debug, Default)]
+struct SaleBoard {
+    available: AtomicI64,
+    paused: AtomicBool,
+    closed: AtomicBool,
+    starts_at: AtomicI64,
+    ends_at: AtomicI64,
+    /// Users of whom a reservation or its key is known.
+    buyers: DashSet<UserId>,
+    /// Users with requests in the mailbox, and how many.
+    entering: DashMap<UserId, usize>,
+}
+
+/// Marks a request on its way to its decision; goes with the message.
+#[derive(Debug)]
+pub struct Entering {
+    sale: Arc<SaleBoard>,
+    user: UserId,
+}
+
+impl Drop for Entering {
+    fn drop(&mut self) {
+        if let Some(mut count) = self.sale.entering.get_mut(&self.user) {
+            *count -= 1;
+        }
+        self.sale.entering.remove_if(&self.user, |_, count| *count == 0);
+    }
+}
+
+impl Board {
+    /// Refuses a purchase that cannot succeed, or marks its entry; neither if nothing is shown of
+    /// the sale yet.
+    pub fn enter(
+        &self,
+        sale: FlashSaleId,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Option<Entering>, Refusal> {
+        let Some(board) = self.sale(sale) else { return Ok(None) };
+        // The actor shows a buyer before it shows the availability that the buyer left.
+        let refusal = board.refusal(now);
+        if let Some(refusal) = refusal
+            && !board.buyers.contains(&user)
+            && !board.entering.contains_key(&user)
+        {
+            return Err(refusal);
+        }
+        *board.entering.entry(user).or_insert(0) += 1;
+        Ok(Some(Entering { sale: board, user }))
+    }
+
+    /// Units of a sale that are for sale, if it is shown.
+    pub fn available(&self, sale: FlashSaleId) -> Option<i64> {
+        Some(self.sale(sale)?.available.load(Ordering::Acquire))
+    }
+
+    pub(super) fn publish(&self, state: &State, events: &[Event]) {
+        if events.is_empty() {
+            for (id, sale) in &state.sales {
+                self.show(*id, sale);
+            }
+            return;
+        }
+        for event in events {
+            match event {
+                Event::Reserved(reserved) => {
+                    if let Some((id, sale)) = reserved.sale.and_then(|id| state.sales.get_key_value(&id)) {
+                        if let Some(board) = self.sale(*id) {
+                            board.buyers.insert(reserved.user);
+                        }
+                        self.show(*id, sale);
+                    }
+                }
+                Event::Confirmed { reservation, .. } | Event::Released { reservation, .. } => {
+                    let sale = state.reservations.get(reservation).and_then(|known| known.sale);
+                    if let Some((id, sale)) = sale.and_then(|id| state.sales.get_key_value(&id)) {
+                        self.show(*id, sale);
+                    }
+                }
+                Event::SaleOpened { sale, .. }
+                | Event::SaleExtended { sale, .. }
+                | Event::SaleAmended { sale, .. }
+                | Event::SalePaused { sale, .. }
+                | Event::SaleResumed { sale, .. }
+                | Event::SaleClosed { sale, .. } => {
+                    if let Some((id, sale)) = state.sales.get_key_value(sale) {
+                        self.show(*id, sale);
+                    }
+                }
+                Event::Initialized { .. }
+                | Event::Received { .. }
+                | Event::Adjusted { .. }
+                | Event::Voided { .. } => {}
+            }
+        }
+    }
+
+    fn sale(&self, id: FlashSaleId) -> Option<Arc<SaleBoard>> {
+        self.sales.read().ok()?.get(&id).cloned()
+    }
+
+    /// Shows a sale as it is; a new one appears whole.
+    fn show(&self, id: FlashSaleId, sale: &Sale) {
+        if let Some(board) = self.sale(id) {
+            return board.set(sale);
+        }
+        let board = SaleBoard::default();
+        for user in sale.buyers.keys() {
+            board.buyers.insert(*user);
+        }
+        board.set(sale);
+        if let Ok(mut sales) = self.sales.write() {
+            sales.insert(id, Arc::new(board));
+        }
+    }
+}
+
+impl SaleBoard {
+    fn set(&self, sale: &Sale) {
+        self.starts_at.store(sale.terms.starts_at.as_millis(), Ordering::Release);
+        self.ends_at.store(sale.terms.ends_at.as_millis(), Ordering::Release);
+        self.paused.store(sale.paused, Ordering::Release);
+        self.closed.store(sale.closed_at.is_some(), Ordering::Release);
+        self.available.store(sale.pool.available, Ordering::Release);
+    }
+
+    fn refusal(&self, now: Timestamp) -> Option<Refusal> {
+        let starts_at = Timestamp::from_millis(self.starts_at.load(Ordering::Acquire));
+        let closed = self.closed.load(Ordering::Acquire);
+        if now < starts_at && !closed {
+            return Some(Refusal::NotStarted { starts_at });
+        }
+        if closed || now.as_millis() >= self.ends_at.load(Ordering::Acquire) {
+            return Some(Refusal::Ended);
+        }
+        if self.paused.load(Ordering::Acquire) {
+            return Some(Refusal::Paused);
+        }
+        (self.available.load(Ordering::Acquire) == 0).then_some(Refusal::SoldOut)
+    }
+}

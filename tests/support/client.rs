@@ -1,0 +1,303 @@
+//! A JSON client that shows everything that came back.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    HeaderMap, Method, StatusCode,
+    body::Bytes,
+    client::conn::http1::{SendRequest, handshake},
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
+};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// How long one answer may take.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+type Connection = SendRequest<Full<Bytes>>;
+
+/// A client of one server, with or without a token. Clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    address: Arc<str>,
+    token: Option<Arc<str>>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+/// A request under construction.
+pub struct Request {
+    client: Client,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Every header.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub body: Bytes,
+    /// The body as JSON; null when it is none.
+    pub json: Value,
+    /// The request, for a failure's message.
+    asked: String,
+}
+
+impl Client {
+    /// A client of the server at `url`, such as `http://127.0.0.1:8080`, without a token.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        let address = url.trim_start_matches("http://").trim_end_matches('/');
+        Self { address: address.into(), token: None, idle: Arc::default() }
+    }
+
+    /// The same with a bearer token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.into()), ..self.clone() }
+    }
+
+    /// The token it sends.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// The server's `host:port`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A request with nothing but the token.
+    #[must_use]
+    pub fn request(&self, method: Method, path: &str) -> Request {
+        let request = Request {
+            client: self.clone(),
+            method,
+            path: path.to_owned(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        };
+        let request = request.header(HOST.as_str(), &self.address);
+        match &self.token {
+            Some(token) => request.header(AUTHORIZATION.as_str(), &format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.request(Method::GET, path).send().await
+    }
+
+    /// POST with a JSON body.
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.request(Method::POST, path).json(body).send().await
+    }
+
+    /// PUT with a JSON body.
+    pub async fn put(&self, path: &str, body: &Value) -> Reply {
+        self.request(Method::PUT, path).json(body).send().await
+    }
+
+    /// PATCH with a JSON body.
+    pub async fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.request(Method::PATCH, path).json(body).send().await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.request(Method::DELETE, path).send().await
+    }
+
+    /// DELETE with a JSON body.
+    pub async fn delete_with(&self, path: &str, body: &Value) -> Reply {
+        self.request(Method::DELETE, path).json(body).send().await
+    }
+
+    /// Sends these bytes as they are on a connection of their own, and reads until the server closes
+    /// it or has sent one whole answer. `None` when it closes without one.
+    pub async fn raw(&self, bytes: &[u8]) -> Option<Reply> {
+        let talk = async {
+            let mut stream =
+                TcpStream::connect(&*self.address).await.expect("the server accepts a connection");
+            // A server that has seen enough may close before it has read everything.
+            drop(stream.write_all(bytes).await);
+            let mut answer = Vec::new();
+            let mut chunk = [0; 4096];
+            while let Ok(read @ 1..) = stream.read(&mut chunk).await {
+                answer.extend_from_slice(&chunk[..read]);
+                if let Some(reply) = parse(&answer, false) {
+                    return Some(reply);
+                }
+            }
+            parse(&answer, true)
+        };
+        tokio::time::timeout(ANSWER_MAX, talk).await.expect("the server answers or closes")
+    }
+
+    async fn connection(&self) -> Result<Connection, hyper::Error> {
+        loop {
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(mut connection) = idle else { break };
+            if connection.ready().await.is_ok() {
+                return Ok(connection);
+            }
+        }
+        let stream = match TcpStream::connect(&*self.address).await {
+            Ok(stream) => stream,
+            Err(error) => panic!("no connection to {}: {error}", self.address),
+        };
+        // Without it every request would wait for the delayed acknowledgement of the one before.
+        stream.set_nodelay(true).expect("a socket takes the option");
+        let (connection, driver) = handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(driver);
+        Ok(connection)
+    }
+}
+
+impl Request {
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
+        self.headers.insert(name, HeaderValue::from_str(value).expect("a header's value"));
+        self
+    }
+
+    /// Adds an `Idempotency-Key`.
+    #[must_use]
+    pub fn key(self, key: &str) -> Self {
+        self.header("idempotency-key", key)
+    }
+
+    /// Sets a JSON body.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        self.bytes("application/json", body.to_string())
+    }
+
+    /// Sets a body as it is.
+    #[must_use]
+    pub fn bytes(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self.header(CONTENT_TYPE.as_str(), content_type)
+    }
+
+    /// Sends it and reads the whole answer. Panics when there is none.
+    pub async fn send(self) -> Reply {
+        let asked = format!("{} {}", self.method, self.path);
+        match self.try_send().await {
+            Ok(reply) => reply,
+            Err(error) => panic!("{asked}: no answer: {error}"),
+        }
+    }
+
+    /// Sends it; an error means that the connection broke and the outcome is not known.
+    pub async fn try_send(self) -> Result<Reply, hyper::Error> {
+        let asked = format!("{} {}", self.method, self.path);
+        let Self { client, method, path, headers, body } = self;
+        let mut request = hyper::Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().expect("a path");
+        *request.headers_mut() = headers;
+        let exchange = async {
+            let mut connection = client.connection().await?;
+            let (head, body) = connection.send_request(request).await?.into_parts();
+            let body = body.collect().await?.to_bytes();
+            client.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            Ok(Reply::new(head.status, head.headers, body, asked.clone()))
+        };
+        match tokio::time::timeout(ANSWER_MAX, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => panic!("{asked}: no answer within {ANSWER_MAX:?}"),
+        }
+    }
+}
+
+impl Reply {
+    fn new(status: StatusCode, headers: HeaderMap, body: Bytes, asked: String) -> Self {
+        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Self { status: status.as_u16(), headers, body, json, asked }
+    }
+
+    /// A header's text, empty when missing.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The JSON body of an answer that must have this status.
+    #[track_caller]
+    pub fn ok(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{} answered {}", self.asked, self.text());
+        self.json
+    }
+
+    /// A text member of the JSON body.
+    #[track_caller]
+    #[must_use]
+    pub fn str(&self, member: &str) -> &str {
+        match self.json[member].as_str() {
+            Some(text) => text,
+            None => panic!("{}: no text `{member}` in {}", self.asked, self.text()),
+        }
+    }
+
+    /// The problem document of a refusal that must have this status and code, and every member that
+    /// the contract promises.
+    #[track_caller]
+    pub fn problem(self, status: u16, code: &str) -> Value {
+        let text = self.text();
+        let said = format!("{} answered {} {text}", self.asked, self.status);
+        assert_eq!((self.status, self.json["code"].as_str()), (status, Some(code)), "{said}");
+        assert!(self.header("content-type").starts_with("application/problem+json"), "{said}");
+        assert_eq!(self.json["status"].as_u64(), Some(u64::from(status)), "{said}");
+        let page = self.json["type"].as_str().unwrap_or_default();
+        assert!(page.ends_with(&format!("/problems/{code}")), "{said}");
+        for member in ["title", "detail", "request_id"] {
+            assert!(self.json[member].as_str().is_some_and(|text| !text.is_empty()), "no `{member}`: {said}");
+        }
+        assert_eq!(self.json["request_id"].as_str(), Some(self.header("x-request-id")), "{said}");
+        self.json
+    }
+}
+
+/// An HTTP/1.1 answer from its bytes, if all of it is there; `closed` says that no more will come.
+fn parse(bytes: &[u8], closed: bool) -> Option<Reply> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).ok()?;
+    let mut lines = head.split("\r\n");
+    let status: u16 = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let (name, value) = line.split_once(':')?;
+        headers
+            .append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value.trim()).ok()?);
+    }
+    let body = &bytes[end + 4..];
+    let length = headers.get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let whole = closed || length.is_some_and(|length| body.len() >= length);
+    let status = StatusCode::from_u16(status).ok()?;
+    whole.then(|| Reply::new(status, headers, Bytes::copy_from_slice(body), "raw bytes".to_owned()))
+}

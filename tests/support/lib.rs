@@ -1,0 +1,32 @@
+//! What the tests stand on: private servers, a proxy that breaks things, a client, builders.
+//!
+//! The integration binary `it` has a runner of its own ([`run`]): its tests are async functions in
+//! one process, so that one PostgreSQL is started once and every test takes a fresh database of it.
+//! Tests of purchases run once per engine from the same code; heavy ones run alone. `make test`
+//! runs it with `cargo test --test it` and everything else with nextest.
+//!
+//! Nothing here sleeps: [`eventually`] is the one place that polls.
+
+mod client;
+mod eventually;
+mod nats;
+mod postgres;
+mod process;
+mod proxy;
+mod redis;
+mod run;
+mod shop;
+mod stampede;
+
+pub use client::{Client, Reply, Request};
+pub use eventually::{EVENTUALLY_MAX, eventually, within};
+pub use nats::Nats;
+pub use postgres::Postgres;
+pub use process::{Process, Signal};
+pub use proxy::Proxy;
+pub use redis::Redis;
+pub use run::{Body, Case, run};
+pub use shop::{ADMIN_PASSWORD, Buyer, Engine, FlashSale, Product, SIGNING_KEY, Shop, ShopSetup};
+pub use stampede::{Launch, Stampede, binary, workspace};
+
+pub use sqlx;

@@ -1,0 +1,319 @@
+//! A proxy between the shop and PostgreSQL that breaks the connection where it hurts.
+//!
+//! It understands just enough of the wire protocol to swallow the answer to a commit: the server
+//! has committed, the shop sees a lost connection. sqlx names its prepared statements, so the text
+//! of a statement passes only once, in `Parse`; the proxy remembers, per connection, which
+//! statements and portals hold the marker. Answers are matched to requests by counting
+//! `ReadyForQuery`, one of which ends every cycle of requests that `Sync` or `Query` closed.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
+
+/// A message longer than this is no message.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+const SSL_REQUEST: u32 = 80_877_103;
+const GSS_REQUEST: u32 = 80_877_104;
+
+/// What the proxy does with connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Pass,
+    Refuse,
+    BlackHole,
+}
+
+/// A proxy in front of one PostgreSQL server. It ends when dropped.
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+    accepting: AbortHandle,
+}
+
+struct Shared {
+    mode: watch::Sender<Mode>,
+    /// Grows when every connection is to be cut.
+    cuts: watch::Sender<u64>,
+    /// The marker whose next commit's answer is to be swallowed.
+    armed: Mutex<Option<String>>,
+    swallowed: watch::Sender<u64>,
+}
+
+impl Proxy {
+    /// Starts a proxy to the server on this port of the loopback interface.
+    pub async fn start(upstream: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a loopback port is free");
+        let port = listener.local_addr().expect("a listener has an address").port();
+        let shared = Arc::new(Shared {
+            mode: watch::Sender::new(Mode::Pass),
+            cuts: watch::Sender::new(0),
+            armed: Mutex::new(None),
+            swallowed: watch::Sender::new(0),
+        });
+        let accepting = tokio::spawn(accept(listener, upstream, shared.clone())).abort_handle();
+        Self { port, shared, accepting }
+    }
+
+    /// The URL of a database through the proxy.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://stampede@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Arms the proxy: the next committed answer to a statement whose text holds `marker` is dropped
+    /// and its connection cut.
+    pub fn swallow_answer_to(&self, marker: &str) {
+        *lock(&self.shared.armed) = Some(marker.to_owned());
+    }
+
+    /// Waits until `count` answers were swallowed since the start.
+    pub async fn swallowed(&self, count: u64) {
+        let mut swallowed = self.shared.swallowed.subscribe();
+        let enough = swallowed.wait_for(|swallowed| *swallowed >= count);
+        let waited = tokio::time::timeout(crate::EVENTUALLY_MAX, enough).await;
+        assert!(waited.is_ok(), "no committed answer was swallowed in time");
+    }
+
+    /// Lets everything through, which is also the start.
+    pub fn pass(&self) {
+        self.shared.mode.send_replace(Mode::Pass);
+    }
+
+    /// Cuts every connection and closes new ones at once.
+    pub fn refuse(&self) {
+        self.shared.mode.send_replace(Mode::Refuse);
+        self.cut();
+    }
+
+    /// Keeps every connection open and lets nothing through, either way, until `pass`.
+    pub fn black_hole(&self) {
+        self.shared.mode.send_replace(Mode::BlackHole);
+    }
+
+    /// Cuts every connection that is open now.
+    pub fn cut(&self) {
+        self.shared.cuts.send_modify(|cuts| *cuts += 1);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.cut();
+    }
+}
+
+async fn accept(listener: TcpListener, upstream: u16, shared: Arc<Shared>) {
+    // Dropped, and so cut, with this task.
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        let shared = shared.clone();
+        connections.spawn(async move {
+            let mut cuts = shared.cuts.subscribe();
+            if *shared.mode.borrow() == Mode::Refuse {
+                return;
+            }
+            tokio::select! {
+                // Either side closed, an answer was swallowed, or the test cuts.
+                _ = relay(client, upstream, &shared) => {}
+                _ = cuts.changed() => {}
+            }
+        });
+    }
+}
+
+async fn relay(client: TcpStream, upstream: u16, shared: &Shared) -> io::Result<()> {
+    let server = TcpStream::connect(("127.0.0.1", upstream)).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (mut from_client, mut to_client) = client.into_split();
+    let (from_server, mut to_server) = server.into_split();
+    greet(&mut from_client, &mut to_client, &mut to_server).await?;
+    let dialogue = Mutex::new(Dialogue::default());
+    tokio::select! {
+        done = requests(from_client, to_server, &dialogue, shared) => done,
+        done = answers(from_server, to_client, &dialogue, shared) => done,
+    }
+}
+
+/// Passes the start-up message on; refuses encryption on the server's behalf.
+async fn greet(
+    from_client: &mut OwnedReadHalf,
+    to_client: &mut OwnedWriteHalf,
+    to_server: &mut OwnedWriteHalf,
+) -> io::Result<()> {
+    loop {
+        let length = from_client.read_u32().await?;
+        let body = read_body(from_client, length).await?;
+        let code = body.first_chunk().map(|code| u32::from_be_bytes(*code));
+        if matches!(code, Some(SSL_REQUEST | GSS_REQUEST)) {
+            to_client.write_all(b"N").await?;
+            continue;
+        }
+        to_server.write_u32(length).await?;
+        return to_server.write_all(&body).await;
+    }
+}
+
+/// What one connection has said so far.
+#[derive(Default)]
+struct Dialogue {
+    /// The text of every prepared statement, by name.
+    statements: HashMap<Vec<u8>, Vec<u8>>,
+    /// The text behind every portal, by name.
+    portals: HashMap<Vec<u8>, Vec<u8>>,
+    /// The texts run in the cycle that no `Sync` has closed yet.
+    open: Vec<Vec<u8>>,
+    /// Closed cycles that the server has not answered yet.
+    waiting: VecDeque<Vec<Vec<u8>>>,
+    /// The texts run in the transaction so far, in cycles that were answered.
+    transaction: Vec<Vec<u8>>,
+    /// The answer to start-up ends with a `ReadyForQuery` of its own.
+    started: bool,
+}
+
+impl Dialogue {
+    fn request(&mut self, kind: u8, body: &[u8]) {
+        match kind {
+            b'P' => {
+                let (name, rest) = text(body);
+                self.statements.insert(name.to_vec(), text(rest).0.to_vec());
+            }
+            b'B' => {
+                let (portal, rest) = text(body);
+                let statement = self.statements.get(text(rest).0).cloned().unwrap_or_default();
+                self.portals.insert(portal.to_vec(), statement);
+            }
+            b'E' => self.open.extend(self.portals.get(text(body).0).cloned()),
+            b'Q' => {
+                self.open.push(text(body).0.to_vec());
+                self.waiting.push_back(std::mem::take(&mut self.open));
+            }
+            b'S' => self.waiting.push_back(std::mem::take(&mut self.open)),
+            // Describe, Close, Flush and copy data run nothing.
+            _ => {}
+        }
+    }
+
+    /// Whether the cycle or transaction now being answered ran a statement with the marker.
+    fn ran(&self, marker: &str) -> bool {
+        let cycle = self.waiting.front().into_iter().flatten();
+        cycle
+            .chain(&self.transaction)
+            .any(|text| text.windows(marker.len()).any(|part| part == marker.as_bytes()))
+    }
+
+    /// The server ended a cycle, outside any transaction (`I`) or inside one.
+    fn ready(&mut self, status: u8) {
+        if !std::mem::replace(&mut self.started, true) {
+            return;
+        }
+        let cycle = self.waiting.pop_front().unwrap_or_default();
+        if status == b'I' {
+            self.transaction.clear();
+        } else {
+            self.transaction.extend(cycle);
+        }
+    }
+}
+
+async fn requests(
+    mut client: OwnedReadHalf,
+    mut server: OwnedWriteHalf,
+    dialogue: &Mutex<Dialogue>,
+    shared: &Shared,
+) -> io::Result<()> {
+    loop {
+        let (kind, message) = read_message(&mut client).await?;
+        until_open(shared).await?;
+        lock(dialogue).request(kind, &message[5..]);
+        server.write_all(&message).await?;
+    }
+}
+
+/// Returns, and so cuts the connection, when an answer was swallowed.
+async fn answers(
+    mut server: OwnedReadHalf,
+    mut client: OwnedWriteHalf,
+    dialogue: &Mutex<Dialogue>,
+    shared: &Shared,
+) -> io::Result<()> {
+    // Answers held back until it is known whether their cycle committed.
+    let mut held = Vec::new();
+    let mut failed = false;
+    loop {
+        let (kind, message) = read_message(&mut server).await?;
+        until_open(shared).await?;
+        failed |= kind == b'E';
+        held.extend_from_slice(&message);
+        let marked = {
+            let armed = lock(&shared.armed);
+            armed.as_deref().is_some_and(|marker| lock(dialogue).ran(marker))
+        };
+        if kind == b'Z' {
+            let status = message.get(5).copied().unwrap_or_default();
+            let committed = marked && status == b'I' && !failed;
+            // Of several connections with a marked answer, one takes the order.
+            if committed && lock(&shared.armed).take().is_some() {
+                shared.swallowed.send_modify(|swallowed| *swallowed += 1);
+                return Ok(());
+            }
+            lock(dialogue).ready(status);
+            failed = false;
+        }
+        if kind == b'Z' || !marked {
+            client.write_all(&held).await?;
+            held.clear();
+        }
+    }
+}
+
+/// Waits while the proxy is a black hole.
+async fn until_open(shared: &Shared) -> io::Result<()> {
+    let mut mode = shared.mode.subscribe();
+    mode.wait_for(|mode| *mode != Mode::BlackHole).await.map(drop).map_err(io::Error::other)
+}
+
+/// A message's kind, and the whole of it.
+async fn read_message(from: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
+    let kind = from.read_u8().await?;
+    let length = from.read_u32().await?;
+    let body = read_body(from, length).await?;
+    let mut message = Vec::with_capacity(5 + body.len());
+    message.push(kind);
+    message.extend_from_slice(&length.to_be_bytes());
+    message.extend_from_slice(&body);
+    Ok((kind, message))
+}
+
+/// The rest of a message whose length field, which counts itself, was read.
+async fn read_body(from: &mut (impl AsyncRead + Unpin), length: u32) -> io::Result<Vec<u8>> {
+    let bytes = (length as usize).checked_sub(4).filter(|bytes| *bytes <= MESSAGE_BYTES_MAX);
+    let mut body = vec![0; bytes.ok_or_else(|| io::Error::other("not a PostgreSQL message"))?];
+    from.read_exact(&mut body).await?;
+    Ok(body)
+}
+
+/// A text that ends in a zero byte, and what follows it.
+fn text(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    (&bytes[..end], bytes.get(end + 1..).unwrap_or_default())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
