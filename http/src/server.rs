@@ -9,6 +9,7 @@ use actix_web::{
 };
 
 use crate::{
+    command::say,
     config::{self, Config},
     routes,
     startup::Shell,
@@ -55,7 +56,7 @@ where
     Ok(Bound { server: built.run(), addresses })
 }
 
-/// Serves until SIGTERM or SIGINT; takes up settings on SIGHUP. On the way out: not ready, the delay
+/// Says where it listens, then serves until SIGTERM or SIGINT; takes up settings on SIGHUP. On the way out: not ready, the delay
 /// for balancers, the requests in flight, then `hooks`.
 pub async fn serve(
     bound: Bound,
@@ -66,6 +67,9 @@ pub async fn serve(
     let handle = bound.server.handle();
     let sweeper = actix_web::rt::spawn(sweep(shell.clone()));
     shell.readiness.set_ready();
+    for address in &bound.addresses {
+        say(&format!("listening on http://{address}\n"))?;
+    }
     let signals = actix_web::rt::spawn(on_signals(handle, shell.clone(), telemetry));
     let served = bound.server.await;
     sweeper.abort();

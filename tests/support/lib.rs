@@ -24,7 +24,7 @@ pub use client::{Client, Lost, Reply, Request};
 pub use eventually::{EVENTUALLY_MAX, eventually, within};
 pub use nats::Nats;
 pub use postgres::Postgres;
-pub use process::{Process, Signal, raise_open_files};
+pub use process::{Process, Signal, bound_command, raise_open_files};
 pub use proxy::Proxy;
 pub use purchase::{Told, buy, retried};
 pub use redis::Redis;

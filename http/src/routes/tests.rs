@@ -515,6 +515,37 @@ async fn every_code_has_a_page() {
     assert_eq!(send(&app, get("/problems/nothing")).await.code(), code(404, "not_found"));
 }
 
+/// Without the shop's own state a handler that is reached fails, which is enough to know that it was.
+#[actix_web::test]
+async fn every_route_lets_in_whom_the_table_says() {
+    let shell = shell(|config| config.limits.enabled = false);
+    let app = app(&shell).await;
+    let callers = [None, Some(Role::User), Some(Role::Seller), Some(Role::Admin)];
+    for row in table() {
+        // Whatever stands in braces is an id.
+        let mut path = row.path.to_owned();
+        while let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
+            path.replace_range(from..=to, "0192f0c1-7c1a-7000-8000-000000000000");
+        }
+        for caller in callers {
+            let allowed = match row.access {
+                Access::Public => true,
+                Access::User => caller.is_some(),
+                Access::Seller => matches!(caller, Some(Role::Seller | Role::Admin)),
+                Access::Admin => caller == Some(Role::Admin),
+            };
+            let mut request = TestRequest::with_uri(&path).method(row.method.clone());
+            if let Some(role) = caller {
+                request = request.insert_header(("authorization", token(&shell, somebody(), role)));
+            }
+            let status = send(&app, request).await.status;
+            let refused = if caller.is_none() { 401 } else { 403 };
+            let as_told = if allowed { status != 401 && status != 403 } else { status == refused };
+            assert!(as_told, "{} {} as {caller:?} answers {status}", row.method, row.path);
+        }
+    }
+}
+
 #[test]
 fn no_address_and_method_stands_twice_in_the_table() {
     let rows = table();
