@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 use stampede_tests::{
-    Case, Client, Engine, FlashSale, Product, Shop, Told, buy, eventually, per_engine, retried,
+    Case, Client, Engine, FlashSale, Product, Shop, Told, buy, eventually, per_engine, retried, shown,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -41,23 +41,16 @@ async fn stage(engine: Engine, sale: &FlashSale) -> (Shop, Product, String) {
 
 /// Buys; the answer's body.
 async fn bought(client: &Client, sale: &str, quantity: u64) -> Value {
-    let reply = client.purchase(sale, quantity).send().await;
-    assert!([201, 202].contains(&reply.status), "{} {}", reply.status, reply.text());
-    reply.json
+    client.purchase(sale, quantity).send().await.bought()
 }
 
 fn order_path(order: &Value) -> String {
     format!("/api/v1/orders/{}", order["order_no"].as_str().expect("an order number"))
 }
 
-/// Waits until an order shows, and gives its status.
+/// An order's status, once it shows.
 async fn status(client: &Client, order: &Value) -> String {
-    let path = order_path(order);
-    let shown = || async {
-        let reply = client.get(&path).await;
-        (reply.status == 200).then(|| reply.str("status").to_owned())
-    };
-    eventually(shown, "the order shows").await
+    shown(client, order).await["status"].as_str().expect("a status").to_owned()
 }
 
 async fn pay(client: &Client, order: &Value) -> Value {
@@ -174,7 +167,7 @@ async fn retried_until_accepted(client: &Client, sale: &str) -> Option<String> {
 async fn the_administrator_pauses_resumes_and_closes(engine: Engine) {
     let (shop, product, sale) = stage(engine, &FlashSale { per_user_limit: 2, ..FlashSale::of(6) }).await;
     let (lin, wei) = (shop.buyer("lin").await.client, shop.buyer("wei").await.client);
-    let first = lin.purchase(&sale, 1).key("the first").send().await.ok(201);
+    let first = lin.purchase(&sale, 1).key("the first").send().await.bought();
     let path = sale_path(&sale);
     shop.admin.post(&format!("{path}/pause"), &json!({})).await.ok(200);
     lin.purchase(&sale, 1).send().await.problem(409, "paused");
@@ -182,7 +175,7 @@ async fn the_administrator_pauses_resumes_and_closes(engine: Engine) {
     // A repeat of what was accepted is answered all the same, and what is held may be paid for.
     let again = lin.purchase(&sale, 1).key("the first").send().await;
     assert_eq!(again.header("idempotent-replayed"), "true");
-    assert_eq!(again.ok(201)["order_no"], first["order_no"]);
+    assert_eq!(again.bought()["order_no"], first["order_no"]);
     assert_eq!(pay(&lin, &first).await["status"], "paid");
     shop.admin.post(&format!("{path}/resume"), &json!({})).await.ok(200);
     bought(&wei, &sale, 1).await;
@@ -193,7 +186,7 @@ async fn the_administrator_pauses_resumes_and_closes(engine: Engine) {
     pool_becomes(&shop, &product, &sale, [0, 1, 1]).await;
     assert_eq!(shop.regular(&product.sku_id).await, [8, 0, 0]);
     let again = lin.purchase(&sale, 1).key("the first").send().await;
-    assert_eq!(again.ok(201)["order_no"], first["order_no"], "a repeat finds its order after the end");
+    assert_eq!(again.bought()["order_no"], first["order_no"], "a repeat finds its order after the end");
 }
 
 async fn new_terms_are_for_new_purchases(engine: Engine) {
@@ -299,11 +292,11 @@ async fn a_repeat_after_the_sale_has_sold_out_finds_the_order(engine: Engine) {
     let (lin, wei) = (shop.buyer("lin").await.client, shop.buyer("wei").await.client);
     let first = lin.purchase(&sale, 1).key("mine").send().await;
     assert_eq!(first.header("idempotent-replayed"), "");
-    let first = first.ok(201);
+    let first = first.bought();
     wei.purchase(&sale, 1).key("mine").send().await.problem(409, "sold_out");
     let again = lin.purchase(&sale, 1).key("mine").send().await;
     assert_eq!(again.header("idempotent-replayed"), "true");
-    assert_eq!(again.ok(201), first, "the same answer");
+    assert_eq!(again.bought()["order_no"], first["order_no"], "the same answer");
     lin.purchase(&sale, 2).key("mine").send().await.problem(422, "idempotency_mismatch");
     lin.purchase(&sale, 1).key("another").send().await.problem(409, "limit_reached");
     lin.purchase(&sale, 1).send().await.problem(409, "limit_reached");
@@ -328,7 +321,7 @@ async fn a_lost_answer_is_told_again(engine: Engine) {
     drop(connection);
     let again = me.purchase(&sale, 1).key("the lost one").send().await;
     assert_eq!(again.header("idempotent-replayed"), "true");
-    let order = again.ok(201);
+    let order = again.bought();
     assert_eq!(status(&me, &order).await, "pending_payment");
     let mine = me.get(&format!("{}/me", sale_path(&sale))).await.ok(200);
     assert!(mine.to_string().contains(order["order_no"].as_str().expect("a number")), "{mine}");

@@ -2,7 +2,7 @@
 
 use hyper::Method;
 use serde_json::{Value, json};
-use stampede_tests::{Case, Client, Engine, FlashSale, Product, Shop, Traffic, per_engine};
+use stampede_tests::{Case, Client, Engine, FlashSale, Product, Shop, Traffic, per_engine, shown};
 
 /// The tests of this module.
 pub fn cases() -> Vec<Case> {
@@ -61,10 +61,9 @@ async fn hostile_notes_harm_nobody(engine: Engine) {
     for (note, fine) in texts() {
         let reply = villain.post("/api/v1/orders", &body(&note)).await;
         if fine {
-            let order = reply.ok(201);
+            let order = reply.bought();
             held += 1;
-            let number = order["order_no"].as_str().expect("a number");
-            let shown = villain.get(&format!("/api/v1/orders/{number}")).await.ok(200);
+            let shown = shown(&villain, &order).await;
             assert_eq!(shown["note"], note, "a note is kept as it is");
         } else {
             reply.problem(422, "invalid_request");
@@ -89,10 +88,10 @@ async fn hostile_keys_harm_nobody(engine: Engine) {
         [&long[..], "'", "\"", "\"; DROP TABLE journal; --", "\\u0000", "%00", "{}", "a,b;c=d", "~!@#$^&*()"]
     {
         let request = || villain.request(Method::POST, "/api/v1/orders").key(key);
-        let first = request().bytes("application/json", body.clone()).send().await.ok(201);
+        let first = request().bytes("application/json", body.clone()).send().await.bought();
         let again = request().bytes("application/json", body.clone()).send().await;
         assert_eq!(again.header("idempotent-replayed"), "true", "{key}");
-        assert_eq!(again.ok(201)["order_no"], first["order_no"], "{key}");
+        assert_eq!(again.bought()["order_no"], first["order_no"], "{key}");
         held += 1;
         others.goes_on().await;
     }

@@ -78,7 +78,7 @@ async fn moves(from: Engine, to: Engine) {
     }
     let path = |place: usize, step: &str| format!("/api/v1/orders/{}{step}", orders[place]);
     let body = json!({ "items": [{ "sku_id": product.sku_id, "quantity": 2 }] });
-    let direct = crowd[0].post("/api/v1/orders", &body).await.ok(201);
+    let direct = crowd[0].post("/api/v1/orders", &body).await.bought();
     old.agrees().await;
     crowd[1].post(&path(1, "/pay"), &json!({})).await.ok(200);
     crowd[2].post(&path(2, "/cancel"), &json!({})).await.ok(200);
@@ -117,7 +117,7 @@ async fn moves(from: Engine, to: Engine) {
     // The sale goes on where it was: keys are remembered, limits hold, units are sold, orders paid.
     let again = crowd[0].purchase(&sale, 1).key("mine").send().await;
     assert_eq!(again.header("idempotent-replayed"), "true");
-    assert_eq!(again.ok(201)["order_no"], orders[0]);
+    assert_eq!(again.bought()["order_no"], orders[0]);
     crowd[1].purchase(&sale, 1).send().await.problem(409, "limit_reached");
     for me in &crowd[6..] {
         assert!(retried(me, &sale, "mine").await.order_no().is_some());

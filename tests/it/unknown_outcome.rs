@@ -95,7 +95,7 @@ async fn a_swallowed_commit_is_found_by_its_retry() {
     told.problem(503, "outcome_unknown");
     let retry = stage.retry(&me).await;
     assert_eq!(retry.header("idempotent-replayed"), "true", "{}", retry.text());
-    let order = retry.ok(201);
+    let order = retry.bought();
     shows(&me, &order, "pending_payment").await;
     stage.has([9, 1, 0]).await;
     assert_eq!(stage.shop.sale_orders(&stage.sale).await, [order["order_no"].as_str().expect("a number")]);
@@ -113,7 +113,7 @@ async fn a_commit_that_never_left_is_made_by_its_retry() {
     told.problem(503, "outcome_unknown");
     let retry = stage.retry(&me).await;
     assert_eq!(retry.header("idempotent-replayed"), "", "nothing had been bought");
-    let order = retry.ok(201);
+    let order = retry.bought();
     shows(&me, &order, "pending_payment").await;
     stage.has([9, 1, 0]).await;
     stage.quiet().await;
@@ -130,7 +130,7 @@ async fn a_swallowed_commit_of_the_last_unit_sells_it_once() {
     other.problem(409, "sold_out");
     let retry = stage.retry(&lin).await;
     assert_eq!(retry.header("idempotent-replayed"), "true");
-    shows(&lin, &retry.ok(201), "pending_payment").await;
+    shows(&lin, &retry.bought(), "pending_payment").await;
     stage.has([0, 1, 0]).await;
 
     // And the other way round: what was not committed is nobody's.
@@ -139,7 +139,7 @@ async fn a_swallowed_commit_of_the_last_unit_sells_it_once() {
     stage.quiet().await;
     stage.proxy.withhold(APPEND);
     stage.purchase(&lin).await.problem(503, "outcome_unknown");
-    shows(&wei, &stage.retry(&wei).await.ok(201), "pending_payment").await;
+    shows(&wei, &stage.retry(&wei).await.bought(), "pending_payment").await;
     stage.retry(&lin).await.problem(409, "sold_out");
     stage.has([0, 1, 0]).await;
     stage.quiet().await;

@@ -307,6 +307,14 @@ impl Reply {
         self.json
     }
 
+    /// The JSON body of a purchase that must have been accepted: 201, or 202 while its order is on its
+    /// way.
+    #[track_caller]
+    pub fn bought(self) -> Value {
+        let status = if self.status == 202 { 202 } else { 201 };
+        self.ok(status)
+    }
+
     /// A text member of the JSON body.
     #[track_caller]
     #[must_use]

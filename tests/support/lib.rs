@@ -29,7 +29,7 @@ pub use proxy::Proxy;
 pub use purchase::{Told, buy, retried};
 pub use redis::Redis;
 pub use run::{Body, Case, run};
-pub use shop::{ADMIN_PASSWORD, Buyer, Engine, FlashSale, Product, SIGNING_KEY, Shop, ShopSetup};
+pub use shop::{ADMIN_PASSWORD, Buyer, Engine, FlashSale, Product, SIGNING_KEY, Shop, ShopSetup, shown};
 pub use stampede::{Launch, Stampede, binary, workspace};
 pub use traffic::{Bought, NO_ANSWER, Traffic, all_there};
 

@@ -21,7 +21,7 @@ const PASSWORD: &str = "eleven lamps over the river";
 pub const SIGNING_KEY: &str = "a signing key for tests alone, 32 bytes and more";
 
 /// Users made by one request.
-const USERS_AT_ONCE: usize = 1_000;
+const USERS_AT_ONCE: usize = 5_000;
 
 /// Where a shop keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -327,11 +327,22 @@ impl Shop {
         numbers
     }
 
-    /// Buys directly; the order.
+    /// Buys directly; the order's number, status and total, once the order is there.
     pub async fn order(&self, buyer: &Client, product: &Product, quantity: u64) -> Value {
         let body = json!({ "items": [{ "sku_id": product.sku_id, "quantity": quantity }] });
-        buyer.post("/api/v1/orders", &body).await.ok(201)
+        let bought = buyer.post("/api/v1/orders", &body).await;
+        if bought.status == 202 { shown(buyer, &bought.json).await } else { bought.ok(201) }
     }
+}
+
+/// A buyer's own order, which may follow its purchase (202), once it is there.
+pub async fn shown(buyer: &Client, order: &Value) -> Value {
+    let path = format!("/api/v1/orders/{}", text(order, "/order_no"));
+    let there = || async {
+        let reply = buyer.get(&path).await;
+        (reply.status != 404).then_some(reply)
+    };
+    eventually(there, "the order shows").await.ok(200)
 }
 
 impl Buyer {
