@@ -78,6 +78,14 @@ use crate::{
         routes::gomall::remove_from_cart,
         routes::gomall::seckill,
         routes::gomall::init_seckill,
+        routes::admin::load_users,
+        routes::admin::actors,
+        routes::admin::actor,
+        routes::admin::reset,
+        routes::admin::panic,
+        routes::admin::reconciliation,
+        routes::admin::parked,
+        routes::admin::retry_parked,
         routes::ops::live,
         routes::ops::ready,
         routes::ops::health,
@@ -97,7 +105,7 @@ use crate::{
         (name = "operations", description = "For operators and their tools"),
         (name = "gomall", description = "The addresses of existing GoMall clients")
     ),
-    modifiers(&Security, &Twins)
+    modifiers(&Security, &Twins, &OperationIds)
 )]
 pub struct ApiDoc;
 
@@ -124,9 +132,35 @@ impl Modify for Twins {
                 document.paths.paths.get(twin_of).and_then(|item| operation(item, row.method.as_str()));
             let Some(mut copy) = original.cloned() else { continue };
             copy.tags = Some(vec!["gomall".to_owned()]);
-            copy.operation_id = copy.operation_id.map(|id| format!("gomall_{id}"));
             let item = document.paths.paths.entry(row.path.to_owned()).or_default();
             put(item, row.method.as_str(), copy);
+        }
+    }
+}
+
+/// Names operations after method and address: handlers of different resources share their names.
+struct OperationIds;
+
+impl Modify for OperationIds {
+    fn modify(&self, document: &mut Document) {
+        for (path, item) in &mut document.paths.paths {
+            let words: Vec<&str> = path
+                .split(|char: char| !char.is_ascii_alphanumeric())
+                .filter(|word| !word.is_empty())
+                .collect();
+            let name = words.join("_");
+            let operations = [
+                ("get", &mut item.get),
+                ("post", &mut item.post),
+                ("put", &mut item.put),
+                ("patch", &mut item.patch),
+                ("delete", &mut item.delete),
+            ];
+            for (method, operation) in operations {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some(format!("{method}_{name}"));
+                }
+            }
         }
     }
 }
@@ -185,5 +219,18 @@ mod tests {
             })
             .sum();
         assert_eq!(documented, listed, "something is documented that is not in the table");
+    }
+
+    #[test]
+    fn no_two_operations_have_the_same_id() {
+        let document = ApiDoc::openapi();
+        let mut seen = std::collections::BTreeSet::new();
+        for (path, item) in &document.paths.paths {
+            for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+                if let Some(operation) = operation(item, method) {
+                    assert!(seen.insert(operation.operation_id.clone()), "{method} {path}");
+                }
+            }
+        }
     }
 }
