@@ -8,7 +8,7 @@ use serde::Deserialize;
 use stampede_actors::{
     cart::Command as CartCommand,
     catalog::{Category, ProductFilter},
-    kernel::{CategoryId, Code, FlashSaleId, IdempotencyKey, Millis, ProductId, SkuId},
+    kernel::{CategoryId, Code, FlashSaleId, IdempotencyKey, Millis, ProductId, SkuId, limits::UNITS_MAX},
     stock::{Answer, Command, OpenSale, Query as StockQuery, SaleState, SaleView, Source, Terms},
 };
 use tokio::sync::Mutex;
@@ -218,6 +218,9 @@ pub async fn init_seckill(
     /// One at a time, so that two first calls do not open two sales.
     static INITIALIZING: Mutex<()> = Mutex::const_new(());
     let GomallSale { product_id, stock } = request.body;
+    if !(1..=UNITS_MAX).contains(&stock) {
+        return Err(Problem::field("stock", "invalid", format!("Must be from 1 to {UNITS_MAX}.")));
+    }
     let sku = sku(&shop, product_id).await?;
     let initializing = INITIALIZING.lock().await;
     let running = running_sale(&shop, sku).await?;
@@ -228,7 +231,7 @@ pub async fn init_seckill(
         }
         None => (new_sale(&shop, sku, stock, request.key).await?, HttpResponse::Created()),
     };
-    let answered = shop.actors.stock.command(sku.0, sku, command).await.map_err(refused)?;
+    let answered = shop.actors.stock.command(sku.0, sku, command).await.map_err(refusal::stock)?;
     let Answer::Sale(view) = answered.answer else { return Err(Problem::new(Code::Internal)) };
     shop.remember_open_sale(view.id, sku).await;
     drop(initializing);
@@ -279,17 +282,6 @@ async fn new_sale(
     };
     let sale = FlashSaleId(Uuid::now_v7());
     Ok(Command::OpenSale(Box::new(OpenSale { sale, terms, quantity, receive_missing: true, key })))
-}
-
-/// The actor calls the units `quantity`; the caller wrote `stock`.
-fn refused(error: stampede_actors::runtime::AskError<stampede_actors::stock::Refusal>) -> Problem {
-    use stampede_actors::{runtime::AskError, stock::Refusal};
-    match error {
-        AskError::Refused(Refusal::Invalid { field, detail }) if field == "quantity" => {
-            refusal::stock(AskError::Refused(Refusal::Invalid { field: "stock".to_owned(), detail }))
-        }
-        other => refusal::stock(other),
-    }
 }
 
 /// The SKU that an id means: the default one of a product, else the SKU itself.
