@@ -3,7 +3,11 @@
 //! Batches come from memory while the subscriber keeps up; whatever it has missed (at a start, after
 //! falling behind, after an outcome was unknown) is read from the table.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use sqlx::Row;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -120,7 +124,10 @@ impl Subscription {
     }
 }
 
-async fn checkpoints(name: &str, database: &Database) -> Result<HashMap<ShardId, i64>, sqlx::Error> {
+pub(crate) async fn checkpoints(
+    name: &str,
+    database: &Database,
+) -> Result<HashMap<ShardId, i64>, sqlx::Error> {
     let mut connection = database.connection().await?;
     let rows = sqlx::query("SELECT shard, seq FROM checkpoint WHERE subscription = $1")
         .bind(name)
@@ -131,14 +138,13 @@ async fn checkpoints(name: &str, database: &Database) -> Result<HashMap<ShardId,
         .collect()
 }
 
-/// Moves checkpoints forward, never back; in the caller's transaction if there is one.
+/// Moves checkpoints forward, never back: for subscriptions whose receivers recognise a repeat.
 pub async fn advance_checkpoints(
     connection: &mut sqlx::PgConnection,
     name: &str,
     positions: &HashMap<ShardId, i64>,
 ) -> Result<(), sqlx::Error> {
-    let mut rows: Vec<(i16, i64)> =
-        positions.iter().map(|(shard, seq)| (i16::try_from(*shard).unwrap_or(i16::MAX), *seq)).collect();
+    let mut rows: Vec<(i16, i64)> = positions.iter().map(|(shard, seq)| (column(*shard), *seq)).collect();
     rows.sort_unstable();
     let (shards, seqs): (Vec<i16>, Vec<i64>) = rows.into_iter().unzip();
     sqlx::query(
@@ -152,4 +158,48 @@ pub async fn advance_checkpoints(
     .execute(connection)
     .await
     .map(drop)
+}
+
+/// A run of one shard's entries: everything after `from`, up to and with `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    pub from: i64,
+    pub to: i64,
+}
+
+/// Moves checkpoints in the caller's transaction, if each stands where its run begins; answers whether
+/// all did. Otherwise another process has taken these entries in, and the caller must roll back.
+pub async fn exchange_checkpoints(
+    connection: &mut sqlx::PgConnection,
+    name: &str,
+    runs: &BTreeMap<ShardId, Run>,
+) -> Result<bool, sqlx::Error> {
+    let shards: Vec<i16> = runs.keys().map(|shard| column(*shard)).collect();
+    let from: Vec<i64> = runs.values().map(|run| run.from).collect();
+    let to: Vec<i64> = runs.values().map(|run| run.to).collect();
+    sqlx::query(
+        "INSERT INTO checkpoint (subscription, shard, seq)
+         SELECT $1, shard, 0 FROM unnest($2::smallint[]) AS moved (shard)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(name)
+    .bind(&shards)
+    .execute(&mut *connection)
+    .await?;
+    let moved = sqlx::query(
+        "UPDATE checkpoint SET seq = moved.target
+         FROM unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS moved (shard, start, target)
+         WHERE checkpoint.subscription = $1 AND checkpoint.shard = moved.shard AND checkpoint.seq = moved.start",
+    )
+    .bind(name)
+    .bind(&shards)
+    .bind(from)
+    .bind(to)
+    .execute(connection)
+    .await?;
+    Ok(moved.rows_affected() == shards.len() as u64)
+}
+
+fn column(shard: ShardId) -> i16 {
+    i16::try_from(shard).unwrap_or(i16::MAX)
 }

@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod config;
+mod loadtest;
 mod openapi;
 mod serve;
 
@@ -12,7 +13,10 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, ConfigError, Sources};
+use crate::{
+    config::{Config, ConfigError, Sources},
+    loadtest::LoadtestArgs,
+};
 
 /// Everything was done, and every check held.
 pub const DONE: ExitCode = ExitCode::SUCCESS;
@@ -29,6 +33,8 @@ struct Cli {
 enum Command {
     /// Runs the server
     Serve(serve::Serve),
+    /// Puts a flash sale under load and proves that nothing was oversold, lost or doubled
+    Loadtest(Box<LoadtestArgs>),
     /// Shows the settings in force, secrets masked
     Config(config::ShowConfig),
     /// Writes the contract as OpenAPI
@@ -71,6 +77,7 @@ pub type Failure = Box<dyn std::error::Error>;
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(command) => command.run(),
+        Command::Loadtest(args) => loadtest::run(*args),
         Command::Config(command) => command.run(),
         Command::Openapi(command) => command.run(),
     };
