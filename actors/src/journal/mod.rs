@@ -27,5 +27,5 @@ pub use holdings::{Holdings, ShardId, shard_of};
 pub use incarnation::Incarnation;
 pub use replay::{History, HistoryRequest, fold_source, read_after, read_histories};
 pub use snapshot::{Snapshot, write_snapshot};
-pub use subscription::{Subscription, advance_checkpoints};
+pub use subscription::{Run, Subscription, advance_checkpoints, move_checkpoints};
 pub use writer::{Journal, Writer, WriterMetrics};

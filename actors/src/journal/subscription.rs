@@ -3,10 +3,17 @@
 //! Batches come from memory while the subscriber keeps up; whatever it has missed (at a start, after
 //! falling behind, after an outcome was unknown) is read from the table.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use sqlx::Row;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::{
+    Receiver,
+    error::{RecvError, TryRecvError},
+};
 
 use super::{Committed, Entry, Journal, Position, ShardId, read_after};
 use crate::{engine::Database, kernel::limits::CATCH_UP_EVENTS_MAX};
@@ -67,7 +74,12 @@ impl Subscription {
         }
         match self.feed.try_recv() {
             Ok(batch) => self.take(&batch),
-            Err(_) => Vec::new(),
+            Err(TryRecvError::Lagged(_)) => {
+                // Without this a shard that then falls quiet would wait until all do.
+                self.behind = true;
+                Vec::new()
+            }
+            Err(TryRecvError::Empty | TryRecvError::Closed) => Vec::new(),
         }
     }
 
@@ -90,6 +102,7 @@ impl Subscription {
     }
 
     fn take(&mut self, batch: &Committed) -> Vec<Entry> {
+        self.behind |= batch.entries.is_empty();
         let mut fresh = Vec::with_capacity(batch.entries.len());
         for entry in &batch.entries {
             let Position { shard, seq } = entry.position;
@@ -131,7 +144,45 @@ async fn checkpoints(name: &str, database: &Database) -> Result<HashMap<ShardId,
         .collect()
 }
 
-/// Moves checkpoints forward, never back; in the caller's transaction if there is one.
+/// A run of one shard's entries, by the positions around it: those after `before` up to `last`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    pub before: i64,
+    pub last: i64,
+}
+
+/// Moves checkpoints from the beginning to the end of their runs, all or none; in the transaction of
+/// what the runs have changed. `false` when one is not where its run begins: somebody else has taken
+/// these entries in, perhaps an attempt of our own that was thought lost, and the transaction must not
+/// commit.
+pub async fn move_checkpoints(
+    connection: &mut sqlx::PgConnection,
+    name: &str,
+    runs: &BTreeMap<ShardId, Run>,
+) -> Result<bool, sqlx::Error> {
+    let shards: Vec<i16> = runs.keys().map(|shard| i16::try_from(*shard).unwrap_or(i16::MAX)).collect();
+    let befores: Vec<i64> = runs.values().map(|run| run.before).collect();
+    let lasts: Vec<i64> = runs.values().map(|run| run.last).collect();
+    let moved = sqlx::query(
+        "INSERT INTO checkpoint (subscription, shard, seq)
+         SELECT $1, run.shard, run.last
+         FROM unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS run (shard, before, last)
+         WHERE run.before = 0
+            OR EXISTS (SELECT FROM checkpoint WHERE subscription = $1 AND checkpoint.shard = run.shard)
+         ORDER BY run.shard
+         ON CONFLICT (subscription, shard) DO UPDATE SET seq = excluded.seq
+         WHERE checkpoint.seq = ($3::bigint[])[array_position($2::smallint[], excluded.shard)]",
+    )
+    .bind(name)
+    .bind(&shards)
+    .bind(&befores)
+    .bind(&lasts)
+    .execute(connection)
+    .await?;
+    Ok(moved.rows_affected() == runs.len() as u64)
+}
+
+/// Moves checkpoints forward, never back; for those who can bear to see an entry twice.
 pub async fn advance_checkpoints(
     connection: &mut sqlx::PgConnection,
     name: &str,

@@ -1,11 +1,11 @@
 //! What a run of entries changes in the tables, gathered so that each table is written once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
 use crate::{
-    journal::{Entry, ShardId},
+    journal::{Entry, Position, Run, ShardId},
     kernel::OrderNo,
     order::{self, Order},
     runtime::Entity,
@@ -31,14 +31,17 @@ pub(super) struct Changes {
     pub sales: Vec<(Uuid, SaleChange)>,
     /// Events of each order, in order.
     pub orders: BTreeMap<OrderNo, Vec<std::sync::Arc<order::Event>>>,
-    pub marks: HashMap<ShardId, i64>,
+    /// The entries taken in.
+    pub runs: BTreeMap<ShardId, Run>,
 }
 
 impl Changes {
     pub(super) fn of(entries: &[Entry]) -> Result<Self, serde_json::Error> {
         let mut changes = Self::default();
         for entry in entries {
-            changes.marks.insert(entry.position.shard, entry.position.seq);
+            let Position { shard, seq } = entry.position;
+            let run = changes.runs.entry(shard).or_insert(Run { before: seq - 1, last: seq });
+            run.last = seq;
             if &*entry.kind == Order::KIND {
                 let order_no: OrderNo = entry.id.parse().map_err(serde::de::Error::custom)?;
                 changes.orders.entry(order_no).or_default().push(entry.event()?);

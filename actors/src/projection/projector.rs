@@ -9,7 +9,7 @@ use tracing::{error, warn};
 use super::{changes::Changes, orders, sales, stock};
 use crate::{
     engine::Database,
-    journal::{Entry, Journal, Subscription, advance_checkpoints},
+    journal::{Entry, Journal, Subscription, move_checkpoints},
     kernel::limits::{PROJECTED_EVENTS_MAX, SAGA_RETRY_MS},
 };
 
@@ -38,6 +38,8 @@ enum ProjectError {
     Event(#[from] serde_json::Error),
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
+    #[error("these entries are in the tables already")]
+    Overtaken,
 }
 
 impl Projector {
@@ -58,6 +60,7 @@ impl Projector {
                 match &cause {
                     ProjectError::Event(source) => error!(%cause, %source, "the tables fall behind"),
                     ProjectError::Database(source) => warn!(%cause, %source, "the tables fall behind"),
+                    ProjectError::Overtaken => warn!(%cause, "the projection goes back to its checkpoints"),
                 }
                 tokio::time::sleep(Duration::from_millis(SAGA_RETRY_MS)).await;
                 while self.subscription.rewind().await.is_err() {
@@ -93,10 +96,12 @@ impl Projector {
         let mut transaction = connection.begin().await?;
         // What a crash loses of this is projected again, for its checkpoint is lost with it.
         sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await?;
+        if !move_checkpoints(&mut transaction, SUBSCRIPTION, &changes.runs).await? {
+            return Err(ProjectError::Overtaken);
+        }
         stock::write(&mut transaction, &changes).await?;
         sales::write(&mut transaction, &changes.sales).await?;
         orders::write(&mut transaction, &changes.orders).await?;
-        advance_checkpoints(&mut transaction, SUBSCRIPTION, &changes.marks).await?;
         transaction.commit().await?;
         Ok(())
     }
