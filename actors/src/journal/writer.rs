@@ -107,6 +107,8 @@ pub struct Writer {
     feed: Feed,
     node: Arc<str>,
     metrics: WriterMetrics,
+    /// Told to stop while an outcome was being settled.
+    stopped: bool,
 }
 
 /// How one statement ended, short of success.
@@ -136,13 +138,13 @@ impl Writer {
             node: node.clone(),
             gathered: metrics.gathered.clone(),
         };
-        (journal, Writer { database, orders, holdings, feed, node, metrics })
+        (journal, Writer { database, orders, holdings, feed, node, metrics, stopped: false })
     }
 
     /// Serves appends until told to stop.
     pub async fn run(mut self) {
         let mut orders = Vec::with_capacity(BATCH_EVENTS_MAX);
-        while self.orders.recv_many(&mut orders, BATCH_EVENTS_MAX).await > 0 {
+        while !self.stopped && self.orders.recv_many(&mut orders, BATCH_EVENTS_MAX).await > 0 {
             let mut batch = Vec::with_capacity(orders.len());
             for order in orders.drain(..) {
                 match order {
@@ -167,13 +169,16 @@ impl Writer {
     }
 
     async fn commit(&mut self, gathered: Vec<Append>) {
-        // Barriers are settled with the batch that they stand in; those without events pass at once.
+        // Barriers are settled with the batch that they stand in. Those before it pass at once, unless
+        // what they stood behind has failed: then they would tell of what is not in the journal.
         let mut batch = Vec::with_capacity(gathered.len());
         for append in gathered {
-            if append.events.is_empty() && batch.is_empty() {
+            if !append.events.is_empty() || !batch.is_empty() {
+                batch.push(append);
+            } else if append.incarnation.is_current(&self.holdings) {
                 append.settled(Settled::Committed);
             } else {
-                batch.push(append);
+                fail(vec![append], Settled::NotWritten);
             }
         }
         if !batch.is_empty() {
@@ -358,6 +363,7 @@ impl Writer {
                         let _ = done.send(Err(sqlx::Error::PoolTimedOut));
                     }
                     Order::Stop { done } => {
+                        self.stopped = true;
                         let _ = done.send(());
                         return;
                     }
@@ -384,6 +390,8 @@ impl Writer {
         for taken in &taken {
             self.holdings.hold(taken.shard, taken.epoch, taken.head);
         }
+        // Their journals may hold what this process has never had in memory.
+        self.feed.publish(Committed { entries: Vec::new() });
         Ok(taken)
     }
 }
