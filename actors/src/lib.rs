@@ -19,3 +19,6 @@ pub mod order;
 pub mod saga;
 
 pub mod projection;
+
+#[cfg(test)]
+mod golden;
