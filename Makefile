@@ -24,8 +24,8 @@ test: ## Install what the tests need, then run every test against real servers
 	fi
 	cargo test --workspace --test it
 
-bench: ## Run the benchmarks
-	cargo bench --workspace
+bench: ## Measure the shop against simpler ones, as ratios from one run
+	cargo bench --package stampede-tests --bench bench
 
 lint: ## Check the format and let clippy find no fault
 	cargo fmt --all -- --check

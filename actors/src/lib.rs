@@ -20,5 +20,7 @@ pub mod saga;
 
 pub mod projection;
 
+pub mod cluster;
+
 #[cfg(test)]
 mod golden;

@@ -22,7 +22,7 @@ pub use client::{Client, Reply, Request};
 pub use eventually::{EVENTUALLY_MAX, eventually, within};
 pub use nats::Nats;
 pub use postgres::Postgres;
-pub use process::{Process, Signal};
+pub use process::{Process, Signal, bound_command};
 pub use proxy::Proxy;
 pub use redis::Redis;
 pub use run::{Body, Case, run};

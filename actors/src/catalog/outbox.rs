@@ -19,9 +19,9 @@ pub(super) enum ProductEvent {
 impl ProductEvent {
     const fn as_str(self) -> &'static str {
         match self {
-            ProductEvent::Created => "Created",
-            ProductEvent::Updated => "Updated",
-            ProductEvent::Deleted => "Deleted",
+            ProductEvent::Created => "created",
+            ProductEvent::Updated => "updated",
+            ProductEvent::Deleted => "deleted",
         }
     }
 }

@@ -212,7 +212,7 @@ async fn every_version_has_one_event(catalog: &Catalog) -> Outcome {
     for row in &rows {
         told.push((row.try_get::<i64, _>("version")?, row.try_get::<String, _>("event_type")?));
     }
-    assert_eq!(told, [(1, "Created".to_owned()), (2, "Updated".into()), (3, "Deleted".into())]);
+    assert_eq!(told, [(1, "created".to_owned()), (2, "updated".into()), (3, "deleted".into())]);
     let payload: Value = rows[0].try_get("payload")?;
     assert_eq!(payload["schema"], 1);
     assert_eq!(payload["product"]["default_sku_id"], made.default_sku_id.to_string());

@@ -41,7 +41,7 @@ pub struct Append {
     pub outbox: Option<i64>,
     pub span: tracing::Span,
     /// Told the outcome; it sends the reply.
-    pub settle: Box<dyn FnOnce(Settled) + Send>,
+    pub settle: Box<dyn FnOnce(Settled) + Send + Sync>,
 }
 
 impl Append {

@@ -40,7 +40,7 @@ pub struct WriterMetrics {
 
 enum Order {
     Append(Append),
-    Take { shards: Vec<ShardId>, done: oneshot::Sender<Result<usize, sqlx::Error>> },
+    Take { shards: Vec<ShardId>, from_self: bool, done: oneshot::Sender<Result<usize, sqlx::Error>> },
     Stop { done: oneshot::Sender<()> },
 }
 
@@ -66,10 +66,19 @@ impl Journal {
         }
     }
 
-    /// Takes shards for this node; answers how many.
+    /// Takes shards for this node, whoever has them; answers how many.
     pub async fn take(&self, shards: Vec<ShardId>) -> Result<usize, sqlx::Error> {
+        self.order_take(shards, false).await
+    }
+
+    /// Takes those of the shards that are this node's by the database, at a new epoch; answers how many.
+    pub async fn retake(&self, shards: Vec<ShardId>) -> Result<usize, sqlx::Error> {
+        self.order_take(shards, true).await
+    }
+
+    async fn order_take(&self, shards: Vec<ShardId>, from_self: bool) -> Result<usize, sqlx::Error> {
         let (done, taken) = oneshot::channel();
-        let _ = self.orders.send(Order::Take { shards, done });
+        let _ = self.orders.send(Order::Take { shards, from_self, done });
         taken.await.unwrap_or(Err(sqlx::Error::PoolClosed))
     }
 
@@ -152,9 +161,9 @@ impl Writer {
                         self.metrics.gathered.dec();
                         batch.push(append);
                     }
-                    Order::Take { shards, done } => {
+                    Order::Take { shards, from_self, done } => {
                         self.commit(std::mem::take(&mut batch)).await;
-                        let taken = self.take(&shards, false).await;
+                        let taken = self.take(&shards, from_self).await;
                         let _ = done.send(taken.map(|taken| taken.len()));
                     }
                     Order::Stop { done } => {

@@ -64,6 +64,11 @@ pub const SAGA_RETRY_MS: u64 = 50;
 /// How often a saga's checkpoint is written while it moves.
 pub const CHECKPOINT_INTERVAL_MS: u64 = 250;
 
+/// How often the events of records are looked for.
+pub const OUTBOX_POLL_MS: u64 = 250;
+/// Events of records moved into the journal at once.
+pub const OUTBOX_ROWS_MAX: i64 = 500;
+
 /// How often due deadlines are looked for.
 pub const DEADLINE_POLL_MS: u64 = 1_000;
 /// Deadlines fired by one poll.

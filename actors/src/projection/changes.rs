@@ -55,7 +55,9 @@ impl Changes {
 
     fn stock(&mut self, sku: Uuid, event: &stock::Event) {
         match event {
-            stock::Event::Received { quantity: units, .. } | stock::Event::Adjusted { delta: units, .. } => {
+            stock::Event::Initialized { quantity: units, .. }
+            | stock::Event::Received { quantity: units, .. }
+            | stock::Event::Adjusted { delta: units, .. } => {
                 *self.received.entry(sku).or_default() += units;
                 self.pool(sku, REGULAR, [*units, *units, 0, 0]);
             }

@@ -28,8 +28,8 @@ pub trait Entity: Sized + Send + 'static {
     type Command: Debug + Send + Unpin;
     type Query: Debug + Send + Unpin;
     type Event: Debug + Serialize + DeserializeOwned + Send + Sync + Unpin;
-    type Answer: Debug + Send + Unpin;
-    type Refusal: Debug + Send + Unpin;
+    type Answer: Debug + Send + Sync + Unpin;
+    type Refusal: Debug + Send + Sync + Unpin;
     /// What the actor publishes for readers that do not enter its mailbox.
     type Board: Default + Send + Sync + Unpin;
 

@@ -10,6 +10,7 @@ mod driver;
 mod expiry;
 mod payment;
 mod purchase;
+mod stocking;
 mod window;
 
 use serde::{Deserialize, Serialize};
@@ -42,4 +43,5 @@ const SAGAS: &[Saga] = &[
     Saga { name: "purchase", follow: purchase::follow },
     Saga { name: "payment", follow: payment::follow },
     Saga { name: "expiry", follow: expiry::follow },
+    Saga { name: "stocking", follow: stocking::follow },
 ];

@@ -53,9 +53,10 @@ impl Entity for Stock {
             | Command::PauseSale { sale: id }
             | Command::ResumeSale { sale: id }
             | Command::CloseSale { sale: id } => sale(state, *id, now),
-            Command::Receive { .. } | Command::Adjust { .. } | Command::AdjustTo { .. } => {
-                Answer::Stock(StockView::of(state))
-            }
+            Command::Initialize { .. }
+            | Command::Receive { .. }
+            | Command::Adjust { .. }
+            | Command::AdjustTo { .. } => Answer::Stock(StockView::of(state)),
             Command::Confirm { .. } | Command::Release { .. } => Answer::Done,
         })
     }
@@ -88,6 +89,7 @@ impl Entity for Stock {
             | Command::CloseSale { .. }
             | Command::PauseSale { .. } => Lane::Ending,
             Command::Reserve(_)
+            | Command::Initialize { .. }
             | Command::Receive { .. }
             | Command::Adjust { .. }
             | Command::AdjustTo { .. }
@@ -100,6 +102,7 @@ impl Entity for Stock {
 
     fn event_type(event: &Event) -> &'static str {
         match event {
+            Event::Initialized { .. } => "initialized",
             Event::Received { .. } => "received",
             Event::Adjusted { .. } => "adjusted",
             Event::Reserved(_) => "reserved",

@@ -115,7 +115,10 @@ impl Board {
                         self.show(*id, sale);
                     }
                 }
-                Event::Received { .. } | Event::Adjusted { .. } | Event::Voided { .. } => {}
+                Event::Initialized { .. }
+                | Event::Received { .. }
+                | Event::Adjusted { .. }
+                | Event::Voided { .. } => {}
             }
         }
     }

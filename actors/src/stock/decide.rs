@@ -18,6 +18,13 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
         Command::Reserve(reserve) => decide_reserve(state, reserve, now),
         Command::Confirm { reservation } => Ok(decide_confirm(state, *reservation, now)),
         Command::Release { reservation } => Ok(decide_release(state, *reservation, now)),
+        Command::Initialize { .. } if state.initialized => Ok(Vec::new()),
+        Command::Initialize { quantity } => {
+            if !(0..=UNITS_MAX).contains(quantity) {
+                return Err(out_of_bounds("stock", 0, UNITS_MAX));
+            }
+            Ok(vec![Event::Initialized { quantity: *quantity, at: now }])
+        }
         Command::Receive { quantity, reason, key } => decide_receive(state, *quantity, reason, *key, now),
         Command::Adjust { delta, reason, key } => decide_adjust(state, *delta, reason, *key, now),
         Command::AdjustTo { available, reason, key } => {
@@ -332,6 +339,10 @@ fn out_of_bounds(field: &str, least: i64, most: i64) -> Refusal {
 /// before anything is enqueued.
 pub fn apply(state: &mut State, event: &Event) {
     match event {
+        Event::Initialized { quantity, .. } => {
+            state.initialized = true;
+            add_to_regular(state, *quantity);
+        }
         Event::Received { quantity, at, key, .. } => {
             add_to_regular(state, *quantity);
             remember(state, *key, *at, None, None);
@@ -533,7 +544,8 @@ fn forget_reservation(state: &mut State, id: ReservationId) {
 fn at(event: &Event) -> Timestamp {
     match event {
         Event::Reserved(reserved) => reserved.at,
-        Event::Received { at, .. }
+        Event::Initialized { at, .. }
+        | Event::Received { at, .. }
         | Event::Adjusted { at, .. }
         | Event::Confirmed { at, .. }
         | Event::Released { at, .. }

@@ -21,6 +21,9 @@ use crate::kernel::{
 pub struct State {
     /// Units that ever came in, less those adjusted away.
     pub received: i64,
+    /// Whether the initial stock has come in; it comes once.
+    #[serde(default)]
+    pub initialized: bool,
     pub regular: Pool,
     pub sales: BTreeMap<FlashSaleId, Sale>,
     pub reservations: HashMap<ReservationId, Reservation>,
@@ -175,6 +178,10 @@ pub enum Command {
     Release {
         reservation: ReservationId,
     },
+    /// A new SKU's first stock; a repeat does nothing, however late.
+    Initialize {
+        quantity: i64,
+    },
     Receive {
         quantity: i64,
         reason: String,
@@ -245,6 +252,10 @@ pub struct Reserved {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
+    Initialized {
+        quantity: i64,
+        at: Timestamp,
+    },
     Received {
         quantity: i64,
         reason: String,

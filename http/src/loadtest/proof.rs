@@ -91,22 +91,26 @@ impl Proof {
 #[derive(Debug, Clone)]
 pub struct Before {
     pub sale: Sale,
-    /// Only an administrator sees these two.
+    /// As far as the caller may see it.
     stock: Option<Stock>,
+    /// Only an administrator sees how many orders there are.
     orders: Option<u64>,
 }
 
 /// Notes how the shop stands before the load.
 ///
 /// # Errors
-/// When the sale cannot be read, or as administrator its stock or the number of its orders.
+/// When the sale cannot be read, or as administrator its stock or the number of its orders; to others
+/// the server may refuse both.
 pub async fn before(shop: &mut Shop, sale: FlashSaleId) -> Result<Before, ClientError> {
     let sale = shop.sale(sale).await?;
-    let (mut stock, mut orders) = (None, None);
-    if shop.is_admin() {
-        stock = Some(shop.stock(sale.sku_id).await?);
-        orders = Some(shop.orders_total(sale.id).await?);
-    }
+    let stock = match shop.stock(sale.sku_id).await {
+        Ok(stock) => Some(stock),
+        Err(error) if shop.is_admin() => return Err(error),
+        Err(error) if error.refusal().is_some() => None,
+        Err(error) => return Err(error),
+    };
+    let orders = if shop.is_admin() { Some(shop.orders_total(sale.id).await?) } else { None };
     Ok(Before { sale, stock, orders })
 }
 
@@ -167,7 +171,7 @@ pub async fn prove(
             "ledger",
             "sold + held + available = received",
             Verdict::Unchecked,
-            "only the administrator sees the stock: set STAMPEDE_ADMIN_PASSWORD",
+            "the server does not show the stock to everybody: set STAMPEDE_ADMIN_PASSWORD",
         );
     }
     proof
@@ -305,7 +309,7 @@ fn units_expected(claim: &Claim<'_>, read: &OrdersRead) -> Expected {
 const UNITS: &str = "units_accepted";
 const UNITS_REQUIRE: &str = "as many units left the sale as were accepted: none oversold, none lost";
 
-/// As administrator: the ledger of the SKU, of each pool, and the units that left the sale's pool.
+/// Where the stock is shown: the ledger of the SKU, of each pool, and the units that left the sale's pool.
 async fn check_stock(
     proof: &mut Proof,
     shop: &mut Shop,
@@ -382,7 +386,7 @@ fn check_ledger(proof: &mut Proof, stock: &Stock) {
     proof.check("pools", requires, wrong.is_empty() && in_pools == *on_hand, found);
 }
 
-/// As anybody: the units that the sale shows as gone.
+/// Where it is not: the units that the sale shows as gone.
 async fn check_sale(
     proof: &mut Proof,
     shop: &mut Shop,

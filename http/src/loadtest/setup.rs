@@ -106,7 +106,7 @@ pub async fn sale(shop: &mut Shop, stock: u64, per_user_limit: u64) -> Result<Sa
         id: FlashSaleId,
     }
     let name = format!("Load test of {}", now());
-    let product = json!({"name": name, "price": PRICES.0, "stock": stock});
+    let product = json!({"name": name, "price": PRICES.0, "stock": stock, "status": "active"});
     let product: Product = shop.post("/api/v1/products", &product).await?;
     let starts_at = now();
     let sale = json!({

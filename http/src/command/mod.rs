@@ -1,0 +1,111 @@
+//! The command line: one file for each command.
+
+mod config;
+mod loadtest;
+mod openapi;
+mod serve;
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{Config, ConfigError, Sources},
+    loadtest::LoadtestArgs,
+};
+
+/// Everything was done, and every check held.
+pub const DONE: ExitCode = ExitCode::SUCCESS;
+
+/// A shop's backend whose centre is the flash sale.
+#[derive(Debug, Parser)]
+#[command(name = "stampede", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server
+    Serve(serve::Serve),
+    /// Puts a flash sale under load and proves that nothing was oversold, lost or doubled
+    Loadtest(Box<LoadtestArgs>),
+    /// Shows the settings in force, secrets masked
+    Config(config::ShowConfig),
+    /// Writes the contract as OpenAPI
+    Openapi(openapi::Openapi),
+}
+
+/// Options of every command that needs the settings.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Settings {
+    /// A file with settings, over those of the environment
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data folder of the embedded engine
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Where the settings come from.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        let mut sources = Sources::of_process(self.config.clone());
+        if let Some(data) = &self.data {
+            sources.options.push(("--data", "data.dir", data.display().to_string()));
+        }
+        sources
+    }
+
+    /// The settings in force.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.sources())
+    }
+}
+
+/// Why a command could not do its work.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// Runs the command that the process was started with: 0 done, 1 failed, 2 wrong usage.
+#[must_use]
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(command) => command.run(),
+        Command::Loadtest(args) => loadtest::run(*args),
+        Command::Config(command) => command.run(),
+        Command::Openapi(command) => command.run(),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            // Where stderr is closed there is nobody to tell.
+            let _written = writeln!(io::stderr(), "stampede: {}", crate::problem::chain(&*failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes what a command has to say to stdout.
+pub fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

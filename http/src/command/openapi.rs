@@ -1,0 +1,28 @@
+//! `stampede openapi`: the contract, for tools that generate clients.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use utoipa::OpenApi as _;
+
+use super::{DONE, Failure, say};
+use crate::openapi::ApiDoc;
+
+#[derive(Debug, Args)]
+pub struct Openapi {
+    /// The file to write; stdout without it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Openapi {
+    pub fn run(&self) -> Result<ExitCode, Failure> {
+        let mut document = ApiDoc::openapi().to_pretty_json()?;
+        document.push('\n');
+        match &self.out {
+            Some(file) => std::fs::write(file, document)?,
+            None => say(&document)?,
+        }
+        Ok(DONE)
+    }
+}

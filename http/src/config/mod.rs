@@ -1,0 +1,268 @@
+//! The settings: their types, where they come from, and which of them a running server takes up.
+//!
+//! Every key stands in `config/default.toml`, which is also the schema: a key that is not there is
+//! refused, in a file and in the environment alike. The binary carries copies of the files, so that
+//! it runs anywhere.
+
+mod live;
+mod load;
+mod masked;
+
+use serde::{Deserialize, Serialize};
+
+pub use live::{Change, Live, log};
+pub use load::{ConfigError, Sources};
+
+/// Which of the files under `config/` applies when none is named.
+pub const ENVIRONMENT_DEFAULT: &str = "development";
+
+/// Bytes of a signing key at least.
+pub const SIGNING_KEY_BYTES_MIN: usize = 32;
+
+/// Every setting, checked.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `development`, `production` or the name of a file of the operator's own under `config/`.
+    pub environment: String,
+    pub server: Server,
+    pub database: Database,
+    pub data: Data,
+    pub nats: Link,
+    pub redis: Link,
+    pub auth: Auth,
+    pub limits: Limits,
+    pub telemetry: Telemetry,
+    pub cors: Cors,
+    pub admin: Admin,
+    pub flash: Flash,
+    pub faults: Faults,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub listen: String,
+    /// 0 means one for each core.
+    pub workers: u16,
+    pub connections_max: u32,
+    pub body_bytes_max: u32,
+    pub head_timeout_ms: u32,
+    pub body_timeout_ms: u32,
+    pub handler_timeout_ms: u32,
+    pub keep_alive_seconds: u32,
+    pub shutdown_grace_seconds: u32,
+    pub shutdown_delay_ms: u32,
+    pub trusted_proxies: Vec<String>,
+    pub hsts: bool,
+}
+
+/// The shop's database.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// Empty means the embedded Postgres.
+    pub url: String,
+    pub connections_max: u32,
+}
+
+/// The data folder.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    pub dir: std::path::PathBuf,
+}
+
+/// A server that Stampede may use; an empty URL means none.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    pub url: String,
+}
+
+/// Access tokens.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    pub signing_key: String,
+    pub issuer: String,
+    pub audience: String,
+    pub access_token_ttl_seconds: u32,
+}
+
+/// Rate limits; taken up on reload.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub enabled: bool,
+    pub api_per_second: u32,
+    pub api_burst: u32,
+    pub flash_per_second: u32,
+    pub flash_burst: u32,
+    pub login_per_second: u32,
+    pub login_burst: u32,
+    pub login_account_per_minute: u32,
+    pub login_account_burst: u32,
+    /// 0 means no limit for the whole node.
+    pub node_per_second: u32,
+    pub node_burst: u32,
+}
+
+/// Logs and traces.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    pub level: Level,
+    pub filter: String,
+    pub format: Format,
+    pub otlp_endpoint: String,
+    pub sample_ratio: f64,
+}
+
+/// The least important kind of log line that is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Level {
+    /// As it is written in a filter directive.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warn => "warn",
+            Level::Info => "info",
+            Level::Debug => "debug",
+            Level::Trace => "trace",
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    Console,
+    Json,
+}
+
+/// Cross-origin requests from browsers.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cors {
+    pub allowed_origins: Vec<String>,
+}
+
+/// What administrators may do.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    pub load_users: bool,
+}
+
+/// Defaults of flash sales.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flash {
+    pub pay_within_seconds: u32,
+}
+
+/// Fault injection.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Faults {
+    pub enabled: bool,
+}
+
+impl Config {
+    /// The settings that `sources` amount to.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        load::load(sources)
+    }
+
+    /// As TOML, with every secret as `***`.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        masked::masked(self)
+    }
+
+    /// What the types cannot say; the error is the key and what is expected of it.
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let positive = [
+            ("server.connections_max", self.server.connections_max),
+            ("server.body_bytes_max", self.server.body_bytes_max),
+            ("server.head_timeout_ms", self.server.head_timeout_ms),
+            ("server.body_timeout_ms", self.server.body_timeout_ms),
+            ("server.handler_timeout_ms", self.server.handler_timeout_ms),
+            ("database.connections_max", self.database.connections_max),
+            ("auth.access_token_ttl_seconds", self.auth.access_token_ttl_seconds),
+            ("limits.api_per_second", self.limits.api_per_second),
+            ("limits.api_burst", self.limits.api_burst),
+            ("limits.flash_per_second", self.limits.flash_per_second),
+            ("limits.flash_burst", self.limits.flash_burst),
+            ("limits.login_per_second", self.limits.login_per_second),
+            ("limits.login_burst", self.limits.login_burst),
+            ("limits.login_account_per_minute", self.limits.login_account_per_minute),
+            ("limits.login_account_burst", self.limits.login_account_burst),
+            ("flash.pay_within_seconds", self.flash.pay_within_seconds),
+        ];
+        if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Err((key, "a number of at least 1"));
+        }
+        let port = self.server.listen.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(_))) {
+            return Err(("server.listen", "an address and a port, such as \"127.0.0.1:8080\""));
+        }
+        if self
+            .server
+            .trusted_proxies
+            .iter()
+            .any(|network| crate::middleware::Network::parse(network).is_none())
+        {
+            return Err(("server.trusted_proxies", "addresses or networks, such as [\"10.0.0.0/8\"]"));
+        }
+        let url = &self.database.url;
+        if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(("database.url", "a URL such as postgres://user:password@host/name"));
+        }
+        let key = &self.auth.signing_key;
+        if !key.is_empty() && key.len() < SIGNING_KEY_BYTES_MIN {
+            return Err(("auth.signing_key", "at least 32 bytes"));
+        }
+        if self.auth.issuer.is_empty() {
+            return Err(("auth.issuer", "a text that is not empty"));
+        }
+        if self.auth.audience.is_empty() {
+            return Err(("auth.audience", "a text that is not empty"));
+        }
+        if crate::telemetry::directives(&self.telemetry).is_err() {
+            return Err(("telemetry.filter", "directives such as \"stampede=debug,sqlx=warn\""));
+        }
+        let endpoint = &self.telemetry.otlp_endpoint;
+        if !endpoint.is_empty() && !endpoint.starts_with("http://") {
+            return Err(("telemetry.otlp_endpoint", "a URL such as http://localhost:4318"));
+        }
+        if !(0.0..=1.0).contains(&self.telemetry.sample_ratio) {
+            return Err(("telemetry.sample_ratio", "a number from 0.0 to 1.0"));
+        }
+        if self.cors.allowed_origins.iter().any(|origin| !is_origin(origin)) {
+            return Err(("cors.allowed_origins", "origins such as [\"https://shop.example\"], or [\"*\"]"));
+        }
+        if self.environment == "production" && self.faults.enabled {
+            return Err(("faults.enabled", "false in production"));
+        }
+        Ok(())
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    text == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']))
+}

@@ -1,0 +1,189 @@
+//! Registering and logging in.
+//!
+//! An access token is all there is: no refresh tokens, no sessions that could be ended early.
+
+use std::sync::LazyLock;
+
+use actix_web::{HttpResponse, web::Data};
+use prometheus::IntCounter;
+use serde::{Deserialize, Serialize};
+use stampede_actors::{
+    account::{self, Account, LoginError, NewAccount, RegisterError},
+    kernel::{Code, Timestamp},
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    extract::Json,
+    middleware::metrics,
+    problem::{Problem, ProblemShape},
+    startup::{AppState, Shell},
+};
+
+static LOGINS: LazyLock<IntCounter> =
+    LazyLock::new(|| metrics::counter("stampede_user_logins_total", "Users who logged in."));
+
+/// Registers this room's metrics, so that they are shown before the first event.
+pub(super) fn describe_metrics() {
+    LazyLock::force(&LOGINS);
+}
+
+/// What a new user writes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    #[schema(example = "lin.yao", min_length = 3, max_length = 32)]
+    username: String,
+    #[schema(example = "lin@example.com", max_length = 254)]
+    email: String,
+    #[schema(min_length = 8, max_length = 1024)]
+    password: String,
+    #[schema(example = "+86 138 0013 8000")]
+    phone: Option<String>,
+}
+
+/// A username or e-mail address, and its password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    login: String,
+    password: String,
+}
+
+/// The same, as GoMall's clients write it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GomallCredentials {
+    username: String,
+    password: String,
+}
+
+/// An account, as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct User {
+    id: Uuid,
+    username: String,
+    email: String,
+    phone: Option<String>,
+    #[schema(value_type = String, example = "user")]
+    role: &'static str,
+    #[schema(value_type = String, example = "active")]
+    status: &'static str,
+    /// RFC 3339 in UTC.
+    created_at: String,
+}
+
+impl From<Account> for User {
+    fn from(account: Account) -> Self {
+        Self {
+            id: account.id.0,
+            username: account.username,
+            email: account.email,
+            phone: account.phone,
+            role: account.role.as_str(),
+            status: account.status.as_str(),
+            created_at: account.created_at.to_string(),
+        }
+    }
+}
+
+/// Who has come in, and the token to act with.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Entered {
+    user: User,
+    access_token: String,
+    #[schema(value_type = String, example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u32,
+    /// The access token again, for GoMall's clients only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+/// Makes an account and lets its owner in.
+#[utoipa::path(post, path = "/api/v1/auth/register", tag = "accounts", request_body = Registration, responses(
+    (status = 201, description = "The account and a token", body = Entered),
+    (status = 409, description = "The username or the address is taken", body = ProblemShape),
+    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+pub async fn register(
+    shell: Data<Shell>,
+    state: Data<AppState>,
+    body: Json<Registration>,
+) -> Result<HttpResponse, Problem> {
+    let Json(Registration { username, email, password, phone }) = body;
+    let new = NewAccount { username, email, password, phone };
+    let account = account::register(&state.database, &state.hasher, &new).await.map_err(not_registered)?;
+    Ok(HttpResponse::Created().json(enter(&shell, account)?))
+}
+
+/// Lets somebody in.
+#[utoipa::path(post, path = "/api/v1/auth/login", tag = "accounts", request_body = Credentials, responses(
+    (status = 200, description = "The account and a token", body = Entered),
+    (status = 401, description = "The login or the password is wrong", body = ProblemShape),
+    (status = 429, description = "Too many tries", body = ProblemShape)))]
+pub async fn login(
+    shell: Data<Shell>,
+    state: Data<AppState>,
+    body: Json<Credentials>,
+) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(check_in(&shell, &state, &body.login, &body.password).await?))
+}
+
+/// Lets somebody in, as GoMall's clients ask for it.
+#[utoipa::path(post, path = "/api/user/login", tag = "gomall", request_body = GomallCredentials, responses(
+    (status = 200, description = "The account and a token, which also stands in `token`", body = Entered),
+    (status = 401, description = "The username or the password is wrong", body = ProblemShape)))]
+pub async fn login_gomall(
+    shell: Data<Shell>,
+    state: Data<AppState>,
+    body: Json<GomallCredentials>,
+) -> Result<HttpResponse, Problem> {
+    let mut entered = check_in(&shell, &state, &body.username, &body.password).await?;
+    entered.token = Some(entered.access_token.clone());
+    Ok(HttpResponse::Ok().json(entered))
+}
+
+async fn check_in(shell: &Shell, state: &AppState, login: &str, password: &str) -> Result<Entered, Problem> {
+    shell.limiter.check_account(login)?;
+    let account =
+        account::login(&state.database, &state.hasher, login, password).await.map_err(not_logged_in)?;
+    LOGINS.inc();
+    enter(shell, account)
+}
+
+/// A token for a session of its own.
+fn enter(shell: &Shell, account: Account) -> Result<Entered, Problem> {
+    let now = Timestamp::from(time::OffsetDateTime::now_utc());
+    let issued = shell.signer.issue(account.id, account.role, Uuid::now_v7(), now);
+    let issued = issued.map_err(|error| Problem::internal(&error))?;
+    Ok(Entered {
+        user: User::from(account),
+        access_token: issued.access_token,
+        token_type: "Bearer",
+        expires_in: issued.expires_in_seconds,
+        token: None,
+    })
+}
+
+fn not_registered(error: RegisterError) -> Problem {
+    match error {
+        RegisterError::Invalid(errors) => Problem::from(errors),
+        RegisterError::UsernameTaken => Problem::new(Code::Conflict).detail("The username is taken."),
+        RegisterError::EmailTaken => Problem::new(Code::Conflict).detail("The e-mail address is taken."),
+        RegisterError::Busy => Problem::new(Code::Overloaded),
+        RegisterError::Hash(_) => Problem::internal(&error),
+        RegisterError::Database(_) => Problem::unavailable(&error),
+    }
+}
+
+fn not_logged_in(error: LoginError) -> Problem {
+    match error {
+        LoginError::WrongCredentials => Problem::new(Code::WrongCredentials),
+        LoginError::Suspended => Problem::new(Code::Forbidden).detail("The account is suspended."),
+        LoginError::Busy => Problem::new(Code::Overloaded),
+        LoginError::Hash(_) => Problem::internal(&error),
+        LoginError::Database(_) => Problem::unavailable(&error),
+    }
+}

@@ -1,0 +1,73 @@
+//! The caller's own account.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::{Deserialize, Deserializer};
+use stampede_actors::{
+    account::{self, Account, ProfileChange, ProfileError},
+    kernel::Code,
+};
+use utoipa::ToSchema;
+
+use super::auth::User;
+use crate::{
+    extract::{Auth, IfMatch, Json, etag},
+    problem::{Problem, ProblemShape},
+    startup::AppState,
+};
+
+/// What somebody changes of their account; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    email: Option<String>,
+    /// `null` forgets the phone.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    phone: Option<Option<String>>,
+}
+
+/// Tells `null` from nothing at all.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// The caller's account.
+#[utoipa::path(get, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])), responses(
+    (status = 200, description = "The account", body = User),
+    (status = 401, description = "Nobody is logged in", body = ProblemShape)))]
+pub async fn read(caller: Auth, state: Data<AppState>) -> Result<HttpResponse, Problem> {
+    let account = account::by_id(&state.database, caller.user_id).await;
+    match account.map_err(|error| Problem::unavailable(&error))? {
+        Some(account) => Ok(shown(account)),
+        // The token outlived the account.
+        None => Err(Problem::new(Code::Unauthenticated)),
+    }
+}
+
+/// Changes the caller's account.
+#[utoipa::path(put, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])), request_body = Change, responses(
+    (status = 200, description = "The account as it is now", body = User),
+    (status = 409, description = "The address is taken", body = ProblemShape),
+    (status = 412, description = "The account has changed meanwhile", body = ProblemShape),
+    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+pub async fn change(
+    caller: Auth,
+    version: IfMatch,
+    state: Data<AppState>,
+    body: Json<Change>,
+) -> Result<HttpResponse, Problem> {
+    let Json(Change { email, phone }) = body;
+    let change = ProfileChange { email, phone };
+    let changed = account::update_profile(&state.database, caller.user_id, &change, version.0).await;
+    changed.map(shown).map_err(|error| match error {
+        ProfileError::Invalid(errors) => Problem::from(errors),
+        ProfileError::NotFound => Problem::new(Code::Unauthenticated),
+        ProfileError::VersionConflict => Problem::new(Code::VersionConflict),
+        ProfileError::EmailTaken => Problem::new(Code::Conflict).detail("The e-mail address is taken."),
+        ProfileError::Database(_) => Problem::unavailable(&error),
+    })
+}
+
+fn shown(account: Account) -> HttpResponse {
+    HttpResponse::Ok().insert_header(etag(account.version)).json(User::from(account))
+}

@@ -1,0 +1,182 @@
+//! The whole URL table.
+//!
+//! Addresses are matched from the top, so those that a sale is about come first. Each row says which
+//! rate limit it is under and who may call it. The handler's extractors enforce the latter, and so take
+//! the caller before anything else; a test holds the two against each other, for every row.
+
+pub mod auth;
+pub mod me;
+pub mod cart;
+pub mod flash_sales;
+pub mod ops;
+pub mod orders;
+mod purchase;
+mod refusal;
+pub mod stock;
+mod wire;
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError as _, Route, guard,
+    http::{
+        Method,
+        header::{ALLOW, HeaderValue},
+    },
+    web::{self, Data, ServiceConfig},
+};
+use stampede_actors::kernel::Code;
+
+use crate::{
+    middleware::{Class, Edge},
+    problem::Problem,
+    startup::Shell,
+};
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Public,
+    User,
+    Seller,
+    Admin,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub method: Method,
+    pub path: &'static str,
+    pub class: Class,
+    pub access: Access,
+    /// The canonical address that this one of GoMall's stands for.
+    pub twin_of: Option<&'static str>,
+    handler: fn() -> Route,
+}
+
+impl Row {
+    const fn new(
+        method: Method,
+        path: &'static str,
+        access: Access,
+        class: Class,
+        handler: fn() -> Route,
+    ) -> Self {
+        Self { method, path, class, access, twin_of: None, handler }
+    }
+
+    /// Marks the row as another address of `path`.
+    const fn twin_of(mut self, path: &'static str) -> Self {
+        self.twin_of = Some(path);
+        self
+    }
+}
+
+/// Every route of the server.
+#[must_use]
+pub fn table() -> Vec<Row> {
+    use Access::{Public, User};
+    use Class::{Api, Free, Login};
+    let get = |path, access, class, handler| Row::new(Method::GET, path, access, class, handler);
+    let post = |path, access, class, handler| Row::new(Method::POST, path, access, class, handler);
+    let put = |path, access, class, handler| Row::new(Method::PUT, path, access, class, handler);
+    vec![
+        post("/api/v1/auth/register", Public, Login, || web::to(auth::register)),
+        post("/api/v1/auth/login", Public, Login, || web::to(auth::login)),
+        get("/api/v1/me", User, Api, || web::to(me::read)),
+        put("/api/v1/me", User, Api, || web::to(me::change)),
+        post("/api/user/register", Public, Login, || web::to(auth::register))
+            .twin_of("/api/v1/auth/register"),
+        post("/api/user/login", Public, Login, || web::to(auth::login_gomall)),
+        get("/api/user/profile", User, Api, || web::to(me::read)).twin_of("/api/v1/me"),
+        get("/live", Public, Free, || web::to(ops::live)),
+        get("/ready", Public, Free, || web::to(ops::ready)),
+        get("/health", Public, Free, || web::to(ops::health)),
+        get("/metrics", Public, Free, || web::to(ops::metrics)),
+        get("/openapi.json", Public, Free, || web::to(ops::openapi_json)),
+        get("/docs", Public, Free, || web::to(ops::docs_root)),
+        get("/docs/{file:.*}", Public, Free, || web::to(ops::docs)),
+        get("/swagger", Public, Free, || web::to(ops::docs_root)),
+        get("/swagger/{file:.*}", Public, Free, || web::to(ops::docs)),
+        get("/problems/{code}", Public, Free, || web::to(ops::problem_page)),
+    ]
+}
+
+/// Puts the table into an app whose data holds `shell`.
+pub fn configure(shell: Data<Shell>) -> impl FnOnce(&mut ServiceConfig) {
+    move |app| {
+        auth::describe_metrics();
+        mount(app, &shell, table());
+        app.service(web::resource("/{tail:.*}").default_service(web::to(not_found)).wrap(Edge::new(
+            shell.clone(),
+            "unmatched",
+            Class::Api,
+            "",
+        )));
+        // What is no path at all, such as that of "OPTIONS *".
+        app.default_service(web::to(not_found));
+        app.app_data(shell);
+    }
+}
+
+/// Registers rows, those of one address as one resource, in the order of their first lines.
+fn mount(app: &mut ServiceConfig, shell: &Data<Shell>, mut rows: Vec<Row>) {
+    while !rows.is_empty() {
+        let path = rows[0].path;
+        let (here, rest): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.path == path);
+        rows = rest;
+        let methods = allowed(&here);
+        let mut resource = web::resource(path);
+        for row in &here {
+            resource = resource.route(with_method((row.handler)(), &row.method));
+        }
+        let class = here.first().map_or(Class::Api, |row| row.class);
+        app.service(
+            resource
+                .default_service(web::to(move || async move { method_not_allowed(methods) }))
+                .wrap(Edge::new(shell.clone(), path, class, methods)),
+        );
+    }
+}
+
+/// A GET's handler answers HEAD too; the body is left out below.
+fn with_method(route: Route, method: &Method) -> Route {
+    if *method == Method::GET {
+        route.guard(guard::Any(guard::Get()).or(guard::Head()))
+    } else {
+        let method = method.clone();
+        route.guard(guard::fn_guard(move |context| context.head().method == method))
+    }
+}
+
+/// The `Allow` header of an address; the table is built once for each worker, from a few texts.
+fn allowed(rows: &[Row]) -> &'static str {
+    use std::{
+        collections::BTreeSet,
+        sync::{Mutex, PoisonError},
+    };
+    static TEXTS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut methods: Vec<&str> = rows.iter().map(|row| row.method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    let text = methods.join(", ");
+    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = texts.get(text.as_str()) {
+        return known;
+    }
+    // There are as many of these as there are different sets of methods.
+    let text: &'static str = Box::leak(text.into_boxed_str());
+    texts.insert(text);
+    text
+}
+
+async fn not_found(_: HttpRequest) -> HttpResponse {
+    Problem::new(Code::NotFound).error_response()
+}
+
+fn method_not_allowed(methods: &'static str) -> HttpResponse {
+    let allow = HeaderValue::from_static(methods);
+    Problem::new(Code::MethodNotAllowed).header(ALLOW, allow).error_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Shapes that more than one resource shares.
+
+use actix_web::HttpResponse;
+use serde::{Deserialize, Serialize};
+use stampede_actors::kernel::{Money, Timestamp, limits::{NOTE_CHARS_MAX, QUANTITY_MAX}};
+
+use crate::problem::Problem;
+
+/// Entries on one page at most.
+pub const PAGE_SIZE_MAX: u32 = 100;
+/// Entries on one page unless said otherwise.
+const PAGE_SIZE: u32 = 20;
+/// Pages beyond this are refused: nobody turns so many, and skipping to them is slow.
+const PAGE_MAX: u32 = 10_000;
+
+/// Which page of a list.
+#[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::IntoParams)]
+pub struct Paging {
+    /// From 1.
+    pub page: Option<u32>,
+    /// 1 to 100.
+    pub page_size: Option<u32>,
+}
+
+impl Paging {
+    /// Page and size, checked.
+    pub fn checked(self) -> Result<(u32, u32), Problem> {
+        let (page, size) = (self.page.unwrap_or(1), self.page_size.unwrap_or(PAGE_SIZE));
+        if !(1..=PAGE_MAX).contains(&page) {
+            return Err(Problem::field("page", "invalid", format!("Must be from 1 to {PAGE_MAX}.")));
+        }
+        if !(1..=PAGE_SIZE_MAX).contains(&size) {
+            return Err(Problem::field("page_size", "invalid", format!("Must be from 1 to {PAGE_SIZE_MAX}.")));
+        }
+        Ok((page, size))
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct PageOf<T> {
+    pub data: Vec<T>,
+    pub total: i64,
+    pub page: u32,
+    pub page_size: u32,
+    pub total_pages: i64,
+}
+
+impl<T> PageOf<T> {
+    /// A page of a list of `total` entries.
+    pub fn new(data: Vec<T>, total: i64, (page, page_size): (u32, u32)) -> Self {
+        Self { data, total, page, page_size, total_pages: (total + i64::from(page_size) - 1) / i64::from(page_size) }
+    }
+}
+
+/// A quantity that a buyer may ask for.
+pub fn quantity(given: Option<i64>, field: &'static str) -> Result<u32, Problem> {
+    match u32::try_from(given.unwrap_or(1)) {
+        Ok(quantity) if (1..=QUANTITY_MAX).contains(&quantity) => Ok(quantity),
+        Ok(_) | Err(_) => Err(Problem::field(field, "invalid", format!("Must be from 1 to {QUANTITY_MAX}."))),
+    }
+}
+
+/// A price that may be set.
+pub fn price(text: &str, field: &'static str) -> Result<Money, Problem> {
+    let price: Money =
+        text.parse().map_err(|error| Problem::field(field, "invalid", format!("Must be an amount: {error}.")))?;
+    if price == Money::ZERO {
+        return Err(Problem::field(field, "invalid", "Must be more than nothing."));
+    }
+    Ok(price)
+}
+
+/// A moment in RFC 3339.
+pub fn moment(text: &str, field: &'static str) -> Result<Timestamp, Problem> {
+    Timestamp::parse(text)
+        .map_err(|_| Problem::field(field, "invalid", "Must be a moment such as \"2026-11-20T08:00:00Z\"."))
+}
+
+/// A note or reason: some text of bounded length.
+pub fn note(text: Option<String>, field: &'static str) -> Result<Option<String>, Problem> {
+    match text {
+        Some(text) if text.chars().count() > NOTE_CHARS_MAX => {
+            Err(Problem::field(field, "too_long", format!("Must have at most {NOTE_CHARS_MAX} characters.")))
+        }
+        other => Ok(other.filter(|text| !text.is_empty())),
+    }
+}
+
+/// Marks an answer that repeats an earlier one.
+pub fn replayed(mut response: HttpResponse, replayed: bool) -> HttpResponse {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+    if replayed {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+    }
+    response
+}

@@ -1,0 +1,276 @@
+//! The shop behind the routes: engine, journal, actors and the tasks that keep them going.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use actix::Arbiter;
+use moka::future::Cache;
+use rand::RngCore as _;
+use stampede_actors::{
+    account::PasswordHasher,
+    catalog::{Catalog, Offer},
+    cluster::{Ownership, node_id},
+    engine::{Database, OpenError, Source},
+    journal::{FenceError, Holdings, Journal, Outbox, Writer, initialize},
+    kernel::{Code, FlashSaleId, OrderNo, SkuId, Timestamp, limits},
+    projection::{self, Projector},
+    runtime::{Loader, Registry, Runtime},
+    saga::{Actors, Deadlines, Driver},
+    stock::Line,
+};
+use tokio::task::JoinHandle;
+
+use super::metrics::{self, ShopMetrics};
+use crate::{
+    config::{Config, Live},
+    problem::Problem,
+};
+
+/// Sales whose SKU is remembered; a sale never changes its SKU.
+const SALES_REMEMBERED_MAX: u64 = 100_000;
+/// How long it is remembered that there is no such sale.
+const UNKNOWN_SALE_TTL: Duration = Duration::from_millis(500);
+/// How long the running sale of a SKU is remembered, for addresses that name a product.
+const OPEN_SALE_TTL: Duration = Duration::from_millis(500);
+/// How often the gauges of running sales are set.
+const SALE_GAUGES_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What handlers work with beside the [`Shell`](super::Shell).
+pub struct Shop {
+    pub database: Database,
+    pub catalog: Catalog,
+    pub hasher: PasswordHasher,
+    pub journal: Journal,
+    pub actors: Actors,
+    pub order_numbers: OrderNumbers,
+    pub metrics: ShopMetrics,
+    config: Live,
+    sale_skus: Cache<FlashSaleId, SkuId>,
+    unknown_sales: Cache<FlashSaleId, ()>,
+    open_sales: Cache<SkuId, Option<FlashSaleId>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Why the shop could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ShopError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Fence(#[from] FenceError),
+    #[error("the database did not answer")]
+    Database(#[from] sqlx::Error),
+    #[error("a metric could not be registered")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Where the shop's data is, by the settings.
+#[must_use]
+pub fn source(config: &Config) -> Source {
+    if config.database.url.is_empty() {
+        Source::Embedded(config.data.dir.clone())
+    } else {
+        Source::Url(config.database.url.clone())
+    }
+}
+
+/// Opens the database and brings its schema up to date.
+pub async fn open_database(config: &Config) -> Result<Database, ShopError> {
+    let source = source(config);
+    if let Source::Embedded(path) = &source {
+        tracing::warn!(
+            data = %path.display(),
+            "the embedded Postgres survives the death of this process, but not a power cut; \
+             set DATABASE_URL for anything that must"
+        );
+    }
+    let database = Database::open(&source, config.database.connections_max).await?;
+    database.migrate().await?;
+    initialize(&database, limits::SHARDS).await?;
+    Ok(database)
+}
+
+impl Shop {
+    /// Opens the shop: takes the shards, wakes nobody, starts the tasks. Must run within an actix
+    /// system over a multi-threaded runtime.
+    pub async fn open(live: Live) -> Result<Self, ShopError> {
+        let config = live.get();
+        let database = open_database(&config).await?;
+        let families = metrics::Families::register(prometheus::default_registry())?;
+        let holdings = Arc::new(Holdings::new(limits::SHARDS));
+        let node = node_id(None);
+        let (journal, writer) = Writer::new(database.clone(), &node, holdings.clone(), families.writer);
+        let writer = tokio::spawn(writer.run());
+        let ownership = Ownership::new(database.clone(), journal.clone(), families.ownership);
+        ownership.take_all().await?;
+
+        let (loader, loading) = Loader::new(database.clone());
+        let runtime = Arc::new(Runtime {
+            journal: journal.clone(),
+            loader,
+            router: Box::new(holdings),
+            database: database.clone(),
+            metrics: families.actors,
+            arbiters: (0..cores()).map(|_| Arbiter::new().handle()).collect(),
+            started: Instant::now(),
+        });
+        let (stock, stock_shepherd) = Registry::new(runtime.clone());
+        let (order, order_shepherd) = Registry::new(runtime.clone());
+        let (cart, cart_shepherd) = Registry::new(runtime);
+        let actors = Actors { stock, order, cart };
+        let driver = Driver::open(&database, &journal, actors.clone(), families.sagas).await?;
+        let projector = Projector::open(&database, &journal, families.projector).await?;
+        let tasks = vec![
+            tokio::spawn(ownership.run()),
+            tokio::spawn(loading.run()),
+            tokio::spawn(stock_shepherd.run()),
+            tokio::spawn(order_shepherd.run()),
+            tokio::spawn(cart_shepherd.run()),
+            tokio::spawn(driver.run()),
+            tokio::spawn(projector.run()),
+            tokio::spawn(Deadlines::new(database.clone(), actors.clone()).run()),
+            tokio::spawn(Outbox::new(database.clone(), journal.clone()).run()),
+            tokio::spawn(gauge_sales(database.clone(), families.shop.clone())),
+            writer,
+        ];
+        let remembered = |ttl| Cache::builder().max_capacity(SALES_REMEMBERED_MAX).time_to_live(ttl);
+        Ok(Self {
+            catalog: Catalog::new(database.clone()),
+            hasher: PasswordHasher::new(),
+            order_numbers: OrderNumbers::new(),
+            metrics: families.shop,
+            config: live,
+            sale_skus: Cache::new(SALES_REMEMBERED_MAX),
+            unknown_sales: remembered(UNKNOWN_SALE_TTL).build(),
+            open_sales: Cache::builder().max_capacity(SALES_REMEMBERED_MAX).time_to_live(OPEN_SALE_TTL).build(),
+            database,
+            journal,
+            actors,
+            tasks,
+        })
+    }
+
+    /// Commits what is gathered, ends the tasks and closes the database.
+    pub async fn close(&self) {
+        self.journal.stop().await;
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.database.clone().close().await;
+    }
+
+    /// The wall clock of the edge.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.config.get()
+    }
+
+    /// How long a buyer may take to pay, unless a sale says otherwise.
+    #[must_use]
+    pub fn pay_within_ms(&self) -> i64 {
+        i64::from(self.config.get().flash.pay_within_seconds) * 1_000
+    }
+
+    /// The SKU of a flash sale, which tells which actor to ask.
+    pub async fn sku_of_sale(&self, sale: FlashSaleId) -> Result<SkuId, Problem> {
+        if let Some(sku) = self.sale_skus.get(&sale).await {
+            return Ok(sku);
+        }
+        let unknown = || Problem::new(Code::NotFound).detail("There is no such flash sale.");
+        if self.unknown_sales.contains_key(&sale) {
+            return Err(unknown());
+        }
+        let row = projection::sale_by_id(&self.database, sale).await;
+        match row.map_err(|error| Problem::unavailable(&error))? {
+            Some(row) => {
+                self.remember_sale(sale, row.sku).await;
+                Ok(row.sku)
+            }
+            None => {
+                self.unknown_sales.insert(sale, ()).await;
+                Err(unknown())
+            }
+        }
+    }
+
+    /// Remembers a sale before the tables show it.
+    pub async fn remember_sale(&self, sale: FlashSaleId, sku: SkuId) {
+        self.sale_skus.insert(sale, sku).await;
+        self.open_sales.invalidate(&sku).await;
+    }
+
+    /// The flash sale of a SKU that runs now or is the next to start.
+    pub async fn open_sale_of(&self, sku: SkuId) -> Result<Option<FlashSaleId>, Problem> {
+        if let Some(known) = self.open_sales.get(&sku).await {
+            return Ok(known);
+        }
+        let row = projection::open_sale_of(&self.database, sku).await;
+        let sale = row.map_err(|error| Problem::unavailable(&error))?.map(|row| row.id);
+        self.open_sales.insert(sku, sale).await;
+        Ok(sale)
+    }
+}
+
+/// Threads for actors: one for each core.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// An order line's part of an offer.
+#[must_use]
+pub fn line_of(offer: &Offer) -> Line {
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Line {
+        product_id: offer.product_id,
+        name: offer.name.clone(),
+        specs: offer.specs.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+        unit_price: offer.price,
+        currency: offer.currency,
+    }
+}
+
+/// Gives order numbers out: no two of one process are alike, and those of several hardly ever.
+pub struct OrderNumbers {
+    process: u64,
+    next: AtomicU64,
+}
+
+/// Lower bits of an order number that a process counts through within a millisecond and beyond.
+const COUNTER_BITS: u32 = 20;
+
+impl OrderNumbers {
+    fn new() -> Self {
+        let mut random = rand::rng();
+        Self { process: random.next_u64(), next: AtomicU64::new(random.next_u64()) }
+    }
+
+    /// The number of an order made now.
+    #[must_use]
+    pub fn next(&self, now: Timestamp) -> OrderNo {
+        let count = self.next.fetch_add(1, Ordering::Relaxed) & ((1 << COUNTER_BITS) - 1);
+        OrderNo::new(now, self.process << COUNTER_BITS | count)
+    }
+}
+
+/// Keeps the gauges of the sales that run.
+async fn gauge_sales(database: Database, metrics: ShopMetrics) {
+    const SHOWN_MAX: i64 = 100;
+    let mut interval = tokio::time::interval(SALE_GAUGES_INTERVAL);
+    loop {
+        interval.tick().await;
+        let Ok((sales, _)) = projection::sale_page(&database, 1, SHOWN_MAX).await else { continue };
+        metrics.show_sales(sales.iter().filter(|sale| sale.closed_at.is_none()));
+    }
+}

@@ -1,0 +1,204 @@
+//! The measures, in the order in which they build on each other.
+
+use std::{path::Path, time::Duration};
+
+use stampede_tests::{Engine, Postgres, Shop, ShopSetup};
+
+use crate::{
+    baseline::{self, Baseline, SALE},
+    load::{self, Finding, Target},
+    note, sync_time,
+    table::{Aim, Row, Table},
+};
+
+/// Length of one load, unless `STAMPEDE_BENCH_SECONDS` says another.
+const SECONDS: u64 = 8;
+/// Seconds at the start of every load that are not counted.
+const WARM_UP_SECONDS: u64 = 2;
+/// Connections of a load, unless the measure is about them.
+const CONNECTIONS: usize = 256;
+/// Buyers: so many that their tokens are not all in any cache.
+const BUYERS: usize = 20_000;
+/// Purchases that one buyer may make where acceptances are counted.
+const PER_USER_LIMIT: u64 = 1_000_000;
+/// Units where acceptances are counted: more than any load buys.
+const STOCK: u64 = 100_000_000;
+/// Pool sizes among which the row-lock baseline has its best.
+const POOLS: [u32; 4] = [2, 4, 8, 32];
+/// Seconds of the short loads that find the best pool.
+const POOL_SECONDS: u64 = 4;
+/// The aim for durable orders a second on one SKU, with the load on the same two cores.
+const ORDERS_PER_SECOND: f64 = 30_000.0;
+/// The overload, in multiples of the peak, and the connections that carry it.
+const OVERLOAD: f64 = 5.0;
+const OVERLOAD_CONNECTIONS: usize = 2_048;
+
+/// Makes every measure of `program`.
+pub async fn all(program: &Path) -> Table {
+    note(&format!("measuring {}", program.display()));
+    let mut bench = Bench {
+        postgres: Postgres::start().await,
+        seconds: seconds(),
+        tokens: tempfile::Builder::new().prefix("stampede-tokens-").tempdir().expect("a temporary folder"),
+        table: Table { fdatasync: sync_time::median(), ..Table::default() },
+    };
+    baseline::write_tokens(&bench.tokens_file(), BUYERS);
+    bench.refusals().await;
+    let peak = bench.orders().await;
+    bench.row_lock(peak).await;
+    bench.connections().await;
+    bench.half_load(peak).await;
+    bench.overload(peak).await;
+    bench.table
+}
+
+fn seconds() -> u64 {
+    let given = std::env::var("STAMPEDE_BENCH_SECONDS").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or(SECONDS).max(WARM_UP_SECONDS + 1)
+}
+
+struct Bench {
+    postgres: Postgres,
+    seconds: u64,
+    tokens: tempfile::TempDir,
+    table: Table,
+}
+
+impl Bench {
+    fn tokens_file(&self) -> std::path::PathBuf {
+        self.tokens.path().join("tokens")
+    }
+
+    async fn shop(&self) -> Shop {
+        let database = self.postgres.create_database().await;
+        ShopSetup::new(Engine::Postgres).database_url(&self.postgres.url(&database)).start().await
+    }
+
+    async fn row_lock_server(&self, connections: u32) -> Baseline {
+        let database = self.postgres.create_database().await;
+        Baseline::row_lock(&self.postgres.url(&database), connections).await
+    }
+
+    fn row(
+        &mut self,
+        number: &'static str,
+        measure: &'static str,
+        (value, against, unit): (f64, f64, &'static str),
+        aim: Aim,
+        note: String,
+    ) {
+        self.table.rows.push(Row { number, measure, value, against, unit, aim, note });
+    }
+
+    /// Runs a load and keeps what its checks found.
+    fn load(&mut self, name: &str, target: Target<'_>, options: &[String]) -> Finding {
+        note(name);
+        let finding = load::run(target, options);
+        self.table.unproven.extend(finding.failures.iter().map(|failure| format!("{name}: {failure}")));
+        finding
+    }
+
+    fn closed(&self, connections: usize) -> Vec<String> {
+        options(connections, self.seconds)
+    }
+
+    fn open(&self, connections: usize, rate: f64) -> Vec<String> {
+        let mut options = self.closed(connections);
+        options.extend(["--rate".to_owned(), format!("{rate:.0}")]);
+        options
+    }
+
+    /// P1: a sold out sale against a handler that does nothing but refuse.
+    async fn refusals(&mut self) {
+        let options = self.closed(CONNECTIONS);
+        let tokens = self.tokens_file();
+        let bare = Baseline::bare().await;
+        let target = Target::Baseline { url: &bare.url, sale: SALE, tokens: &tokens };
+        let baseline = self.load("refusals of a bare handler", target, &options);
+        drop(bare);
+        let shop = self.shop().await;
+        let target = Target::Shop { url: shop.server.url(), users: BUYERS, stock: 1, per_user_limit: 1 };
+        let stampede = self.load("refusals when sold out", target, &options);
+        let values = (stampede.refused_per_second, baseline.refused_per_second, "1/s");
+        self.row("P1", "refusals when sold out / a bare handler's", values, Aim::AtLeast(0.9), String::new());
+    }
+
+    /// P2: durable orders a second on one SKU.
+    async fn orders(&mut self) -> f64 {
+        let shop = self.shop().await;
+        let finding = self.load("orders on one SKU", selling(&shop), &self.closed(CONNECTIONS));
+        let drain = finding.drain_seconds.map_or("never".to_owned(), |seconds| format!("{seconds:.1} s"));
+        let values = (finding.accepted_per_second, ORDERS_PER_SECOND, "1/s");
+        let lag = format!("every order listed {drain} after the last answer");
+        self.row("P2", "durable orders on one SKU / 30,000", values, Aim::AtLeast(1.0), lag);
+        finding.accepted_per_second
+    }
+
+    /// P3: the same against a transaction for each purchase.
+    async fn row_lock(&mut self, peak: f64) {
+        let tokens = self.tokens_file();
+        let mut best = (0, 0.0);
+        for size in POOLS {
+            let server = self.row_lock_server(size).await;
+            let target = Target::Baseline { url: &server.url, sale: SALE, tokens: &tokens };
+            let options = options(CONNECTIONS, POOL_SECONDS);
+            let found = self.load(&format!("row lock, {size} connections to PostgreSQL"), target, &options);
+            if found.accepted_per_second > best.1 {
+                best = (size, found.accepted_per_second);
+            }
+        }
+        for (size, measure, aim) in [
+            (256, "orders on one SKU / a row lock's, a connection for each client", 20.0),
+            (best.0, "orders on one SKU / a row lock's, its best pool", 5.0),
+        ] {
+            let server = self.row_lock_server(size).await;
+            let target = Target::Baseline { url: &server.url, sale: SALE, tokens: &tokens };
+            let found =
+                self.load(&format!("row lock, {size} connections"), target, &self.closed(CONNECTIONS));
+            let values = (peak, found.accepted_per_second, "1/s");
+            let pool = format!("{size} connections to PostgreSQL");
+            self.row("P3", measure, values, Aim::AtLeast(aim), pool);
+        }
+    }
+
+    /// P6: many connections against few.
+    async fn connections(&mut self) {
+        let shop = self.shop().await;
+        let few = self.load("64 connections", selling(&shop), &self.closed(64));
+        let many = self.load("4,096 connections", selling(&shop), &self.closed(4_096));
+        let values = (many.accepted_per_second, few.accepted_per_second, "1/s");
+        self.row("P6", "orders at 4,096 connections / at 64", values, Aim::AtLeast(0.9), String::new());
+    }
+
+    /// P7: how long an order takes at half of the peak.
+    async fn half_load(&mut self, peak: f64) {
+        let shop = self.shop().await;
+        let found = self.load("half load", selling(&shop), &self.open(CONNECTIONS, peak / 2.0));
+        let allowed = self.table.fdatasync * 4 + Duration::from_millis(5);
+        let values = (found.accepted_p99_ms, allowed.as_secs_f64() * 1e3, "ms");
+        let unsent = format!("open loop; {} requests found no free connection", found.unsent);
+        self.row("P7", "99% of orders within, at half load / 4F + 5 ms", values, Aim::AtMost(1.0), unsent);
+    }
+
+    /// P9: what is left of the peak when far more is asked for.
+    async fn overload(&mut self, peak: f64) {
+        let shop = self.shop().await;
+        let mut options = self.open(OVERLOAD_CONNECTIONS, peak * OVERLOAD);
+        options.extend(["--retries", "0"].map(str::to_owned));
+        let found = self.load("overload", selling(&shop), &options);
+        let values = (found.accepted_per_second, peak, "1/s");
+        let unsent = format!("open loop; {} requests found no free connection", found.unsent);
+        self.row("P9", "orders at 5 times the peak / the peak", values, Aim::AtLeast(0.9), unsent);
+    }
+}
+
+/// The options of a closed loop.
+fn options(connections: usize, seconds: u64) -> Vec<String> {
+    let words = format!("--connections {connections} --seconds {seconds} --warm-up {WARM_UP_SECONDS}");
+    words.split(' ').map(str::to_owned).collect()
+}
+
+/// A sale that does not run out.
+fn selling(shop: &Shop) -> Target<'_> {
+    Target::Shop { url: shop.server.url(), users: BUYERS, stock: STOCK, per_user_limit: PER_USER_LIMIT }
+}
