@@ -116,8 +116,8 @@ pub struct Writer {
     feed: Feed,
     node: Arc<str>,
     metrics: WriterMetrics,
-    /// Told to stop while an outcome was being settled.
-    stopped: bool,
+    /// Those who have told it to stop and wait for the end.
+    stopping: Vec<oneshot::Sender<()>>,
 }
 
 /// How one statement ended, short of success.
@@ -147,16 +147,17 @@ impl Writer {
             node: node.clone(),
             gathered: metrics.gathered.clone(),
         };
-        (journal, Writer { database, orders, holdings, feed, node, metrics, stopped: false })
+        (journal, Writer { database, orders, holdings, feed, node, metrics, stopping: Vec::new() })
     }
 
     /// Serves appends until told to stop.
     pub async fn run(mut self) {
         let mut orders = Vec::with_capacity(BATCH_EVENTS_MAX);
-        while !self.stopped && self.orders.recv_many(&mut orders, BATCH_EVENTS_MAX).await > 0 {
+        while self.stopping.is_empty() && self.orders.recv_many(&mut orders, BATCH_EVENTS_MAX).await > 0 {
             let mut batch = Vec::with_capacity(orders.len());
             for order in orders.drain(..) {
                 match order {
+                    order if !self.stopping.is_empty() => self.refuse(order),
                     Order::Append(append) => {
                         self.metrics.gathered.dec();
                         batch.push(append);
@@ -168,12 +169,33 @@ impl Writer {
                     }
                     Order::Stop { done } => {
                         self.commit(std::mem::take(&mut batch)).await;
-                        let _ = done.send(());
-                        return;
+                        self.stopping.push(done);
                     }
                 }
             }
             self.commit(batch).await;
+        }
+        // Whatever came behind is settled too: an append that is only dropped would be under way for
+        // ever.
+        self.orders.close();
+        while let Some(order) = self.orders.recv().await {
+            self.refuse(order);
+        }
+        for done in self.stopping {
+            let _ = done.send(());
+        }
+    }
+
+    fn refuse(&mut self, order: Order) {
+        match order {
+            Order::Append(append) => {
+                self.metrics.gathered.dec();
+                fail(vec![append], Settled::NotWritten);
+            }
+            Order::Take { done, .. } => {
+                let _ = done.send(Err(sqlx::Error::PoolTimedOut));
+            }
+            Order::Stop { done } => self.stopping.push(done),
         }
     }
 
@@ -363,20 +385,10 @@ impl Writer {
                 Err(error) => warn!(error = %Chain(&error), "the outcome cannot be settled yet"),
             }
             while let Ok(order) = self.orders.try_recv() {
-                match order {
-                    Order::Append(append) => {
-                        self.metrics.gathered.dec();
-                        fail(vec![append], Settled::NotWritten);
-                    }
-                    Order::Take { done, .. } => {
-                        let _ = done.send(Err(sqlx::Error::PoolTimedOut));
-                    }
-                    Order::Stop { done } => {
-                        self.stopped = true;
-                        let _ = done.send(());
-                        return;
-                    }
-                }
+                self.refuse(order);
+            }
+            if !self.stopping.is_empty() {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(SETTLE_RETRY_MS)).await;
         }
