@@ -138,6 +138,7 @@ fn events_of_stock() {
     let (sale, reservation, reason) = (FlashSaleId(uuid(2)), ReservationId(uuid(4)), String::from("restock"));
     let order_no = order_no();
     every!(stock::Stock,
+        Event::Initialized { .. } => Event::Initialized { quantity: 500, at: at(0) },
         Event::Received { .. } => Event::Received { quantity: 100, reason: reason.clone(), at: at(0), key: key() },
         Event::Adjusted { .. } => Event::Adjusted { delta: -3, reason: reason.clone(), at: at(0), key: key() },
         Event::Reserved(_) => Event::Reserved(Box::new(reserved())),

@@ -23,4 +23,7 @@ pub mod projection;
 pub mod cluster;
 
 #[cfg(test)]
+extern crate self as stampede_actors;
+
+#[cfg(test)]
 mod golden;

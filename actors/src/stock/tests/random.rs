@@ -37,7 +37,9 @@ struct Naive {
 impl Naive {
     fn learn(&mut self, event: &Event) {
         match event {
-            Event::Received { quantity, .. } => self.received += quantity,
+            Event::Initialized { quantity, .. } | Event::Received { quantity, .. } => {
+                self.received += quantity
+            }
             Event::Adjusted { delta, .. } => self.received += delta,
             Event::Reserved(made) => {
                 assert!(!self.ended.contains(&made.reservation), "an ended reservation came back");
@@ -144,6 +146,7 @@ fn random_command(random: &mut Random, now: i64, sequence: u64) -> Command {
         8..=10 => confirm(made_at(at(0), u128::from(known))),
         11..=13 => release(made_at(at(0), u128::from(known))),
         14 => release(reservation),
+        15 if random.one_in(9) => Command::Initialize { quantity: random_number(random) },
         15 if random.one_in(2) => Command::Receive { quantity: random_number(random), reason, key },
         15 => Command::Adjust { delta: random_number(random), reason, key },
         16 if random.one_in(3) => Command::AdjustTo { available: random_number(random), reason, key },

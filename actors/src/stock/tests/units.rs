@@ -23,6 +23,21 @@ fn units_are_received_and_adjusted_within_bounds() {
 }
 
 #[test]
+fn a_sku_begins_with_its_units_once() {
+    let begin = |quantity| Command::Initialize { quantity };
+    let begun = || given(&[(0, begin(5))]);
+    assert_eq!(begun().regular, pool(5, 0, 0));
+    for (what, state, command, expected) in [
+        ("new", State::default(), begin(5), Ok(vec!["initialized"])),
+        ("again", begun(), begin(5), Ok(vec![])),
+        ("again with another number", begun(), begin(6), Ok(vec![])),
+        ("after a restock came first", given(&[(0, receive(1))]), begin(5), Ok(vec!["initialized"])),
+    ] {
+        assert_eq!(then(&state, 1, &command), expected, "{what}");
+    }
+}
+
+#[test]
 fn numbers_out_of_bounds_are_refused_and_break_nothing() {
     let ten = given(&[(0, receive(10))]);
     for quantity in [0, -1, UNITS_MAX + 1, i64::MAX, i64::MIN] {
@@ -155,7 +170,8 @@ fn a_key_is_remembered_with_its_body() {
             | Command::AmendSale { .. }
             | Command::PauseSale { .. }
             | Command::ResumeSale { .. }
-            | Command::CloseSale { .. } => panic!("{command:?} has no key"),
+            | Command::CloseSale { .. }
+            | Command::Initialize { .. } => panic!("{command:?} has no key"),
         }
         command
     };
