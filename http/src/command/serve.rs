@@ -2,19 +2,13 @@
 
 use std::process::ExitCode;
 
-use actix_web::{rt::System, web::Data};
+use actix_web::rt::System;
 use clap::Args;
-use stampede_actors::{
-    account::PasswordHasher,
-    engine::{Database, Source},
-};
 
 use super::{DONE, Failure, Settings};
 use crate::{
     config::{Config, Live, Sources},
-    health::Health,
-    server,
-    startup::{AppState, Shell},
+    startup::Node,
     telemetry,
 };
 
@@ -34,42 +28,26 @@ impl Serve {
             sources.options.push(("--listen", "server.listen", listen));
         }
         let config = Config::load(&sources)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        // Actors and workers run on arbiters of one thread each; what serves them (connections, the
-        // exporter of traces) runs on this runtime, so that it outlives any of them.
-        let mut runtime = Some(runtime);
-        System::with_tokio_rt(move || match runtime.take() {
-            Some(runtime) => runtime,
-            None => unreachable!("a system asks for its runtime once"),
-        })
-        .block_on(run(config, sources))?;
+        in_system(run(config, sources))??;
         Ok(DONE)
     }
 }
 
 async fn run(config: Config, sources: Sources) -> Result<(), Failure> {
     let telemetry = telemetry::install(&config)?;
-    let source = if config.database.url.is_empty() {
-        Source::Embedded(config.data.dir.clone())
-    } else {
-        Source::Url(config.database.url.clone())
-    };
-    let database = Database::open(&source, config.database.connections_max).await?;
-    database.migrate().await?;
-    let pinged = database.clone();
-    let health = Health::default().require("database", move || {
-        let database = pinged.clone();
-        async move {
-            database.ping().await.map(|()| "answers".to_owned()).map_err(|_| "does not answer".to_owned())
-        }
-    });
-    let live = Live::new(config.clone(), sources);
-    let shell = Data::new(Shell::new(live, health)?);
-    let state = Data::new(AppState { database: database.clone(), hasher: PasswordHasher::new() });
-    let bound = server::bind(&config, shell.clone(), move |app| {
-        app.app_data(state.clone());
-    })?;
-    let close: server::Hook = Box::new(move || Box::pin(database.close()));
-    server::serve(bound, shell, Some(telemetry), vec![close]).await?;
+    let node = Node::open(Live::new(config.clone(), sources)).await?;
+    let bound = node.bind(&config)?;
+    node.serve(bound, Some(telemetry)).await?;
     Ok(())
+}
+
+/// Runs the work in an actix system. Actors and workers run on arbiters of one thread each; what serves
+/// them (connections, the exporter of traces) runs on the runtime below, so that it outlives any of them.
+pub fn in_system<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    let mut runtime = Some(tokio::runtime::Builder::new_multi_thread().enable_all().build()?);
+    let system = System::with_tokio_rt(move || match runtime.take() {
+        Some(runtime) => runtime,
+        None => unreachable!("a system asks for its runtime once"),
+    });
+    Ok(system.block_on(work))
 }

@@ -2,10 +2,7 @@
 //!
 //! An access token is all there is: no refresh tokens, no sessions that could be ended early.
 
-use std::sync::LazyLock;
-
 use actix_web::{HttpResponse, web::Data};
-use prometheus::IntCounter;
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
     account::{self, Account, LoginError, NewAccount, RegisterError},
@@ -16,18 +13,9 @@ use uuid::Uuid;
 
 use crate::{
     extract::Json,
-    middleware::metrics,
     problem::{Problem, ProblemShape},
-    startup::{AppState, Shell},
+    startup::{Shell, Shop},
 };
-
-static LOGINS: LazyLock<IntCounter> =
-    LazyLock::new(|| metrics::counter("stampede_user_logins_total", "Users who logged in."));
-
-/// Registers this room's metrics, so that they are shown before the first event.
-pub(super) fn describe_metrics() {
-    LazyLock::force(&LOGINS);
-}
 
 /// What a new user writes.
 #[derive(Deserialize, ToSchema)]
@@ -109,12 +97,12 @@ pub struct Entered {
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn register(
     shell: Data<Shell>,
-    state: Data<AppState>,
+    shop: Data<Shop>,
     body: Json<Registration>,
 ) -> Result<HttpResponse, Problem> {
     let Json(Registration { username, email, password, phone }) = body;
     let new = NewAccount { username, email, password, phone };
-    let account = account::register(&state.database, &state.hasher, &new).await.map_err(not_registered)?;
+    let account = account::register(&shop.database, &shop.hasher, &new).await.map_err(not_registered)?;
     Ok(HttpResponse::Created().json(enter(&shell, account)?))
 }
 
@@ -125,10 +113,10 @@ pub async fn register(
     (status = 429, description = "Too many tries", body = ProblemShape)))]
 pub async fn login(
     shell: Data<Shell>,
-    state: Data<AppState>,
+    shop: Data<Shop>,
     body: Json<Credentials>,
 ) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(check_in(&shell, &state, &body.login, &body.password).await?))
+    Ok(HttpResponse::Ok().json(check_in(&shell, &shop, &body.login, &body.password).await?))
 }
 
 /// Lets somebody in, as GoMall's clients ask for it.
@@ -137,19 +125,19 @@ pub async fn login(
     (status = 401, description = "The username or the password is wrong", body = ProblemShape)))]
 pub async fn login_gomall(
     shell: Data<Shell>,
-    state: Data<AppState>,
+    shop: Data<Shop>,
     body: Json<GomallCredentials>,
 ) -> Result<HttpResponse, Problem> {
-    let mut entered = check_in(&shell, &state, &body.username, &body.password).await?;
+    let mut entered = check_in(&shell, &shop, &body.username, &body.password).await?;
     entered.token = Some(entered.access_token.clone());
     Ok(HttpResponse::Ok().json(entered))
 }
 
-async fn check_in(shell: &Shell, state: &AppState, login: &str, password: &str) -> Result<Entered, Problem> {
+async fn check_in(shell: &Shell, shop: &Shop, login: &str, password: &str) -> Result<Entered, Problem> {
     shell.limiter.check_account(login)?;
     let account =
-        account::login(&state.database, &state.hasher, login, password).await.map_err(not_logged_in)?;
-    LOGINS.inc();
+        account::login(&shop.database, &shop.hasher, login, password).await.map_err(not_logged_in)?;
+    shop.metrics.user_logins.inc();
     enter(shell, account)
 }
 

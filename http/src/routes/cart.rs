@@ -77,7 +77,7 @@ pub struct Count {
 /// The cart.
 #[utoipa::path(get, path = "/api/v1/cart", tag = "cart", security(("bearer" = [])),
     responses((status = 200, body = Cart)))]
-pub async fn get(shop: Data<Shop>, caller: Auth) -> Result<HttpResponse, Problem> {
+pub async fn get(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let user = caller.user_id;
     let state = shop.actors.cart.query(user.0, user, CartQuery::Get).await.map_err(refusal::cart)?;
     show(&shop, &state).await
@@ -86,7 +86,7 @@ pub async fn get(shop: Data<Shop>, caller: Auth) -> Result<HttpResponse, Problem
 /// How much is in the cart.
 #[utoipa::path(get, path = "/api/v1/cart/count", tag = "cart", security(("bearer" = [])),
     responses((status = 200, body = Count)))]
-pub async fn count(shop: Data<Shop>, caller: Auth) -> Result<HttpResponse, Problem> {
+pub async fn count(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let user = caller.user_id;
     let state = shop.actors.cart.query(user.0, user, CartQuery::Get).await.map_err(refusal::cart)?;
     Ok(HttpResponse::Ok().json(Count { count: units(&state), lines: state.lines.len() }))
@@ -95,7 +95,7 @@ pub async fn count(shop: Data<Shop>, caller: Auth) -> Result<HttpResponse, Probl
 /// Adds to the cart.
 #[utoipa::path(post, path = "/api/v1/cart/items", tag = "cart", request_body = NewLine, security(("bearer" = [])),
     responses((status = 200, body = Cart)))]
-pub async fn add(shop: Data<Shop>, caller: Auth, line: Json<NewLine>) -> Result<HttpResponse, Problem> {
+pub async fn add(caller: Auth, line: Json<NewLine>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let quantity = wire::quantity(line.quantity, "quantity")?;
     add_sku(&shop, caller.user_id, SkuId(line.sku_id), quantity, "sku_id").await
 }
@@ -118,10 +118,10 @@ pub(super) async fn add_sku(
 #[utoipa::path(patch, path = "/api/v1/cart/items/{sku_id}", tag = "cart", request_body = LineChange,
     security(("bearer" = [])), responses((status = 200, body = Cart), (status = 404)))]
 pub async fn change_line(
-    shop: Data<Shop>,
     caller: Auth,
     sku: Path<Uuid>,
     body: Json<LineChange>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let quantity = body.quantity.map(|quantity| wire::quantity(Some(quantity), "quantity")).transpose()?;
     let selected = body.selected;
@@ -134,21 +134,21 @@ pub async fn change_line(
 /// Takes a line out.
 #[utoipa::path(delete, path = "/api/v1/cart/items/{sku_id}", tag = "cart", security(("bearer" = [])),
     responses((status = 200, body = Cart), (status = 404)))]
-pub async fn remove(shop: Data<Shop>, caller: Auth, sku: Path<Uuid>) -> Result<HttpResponse, Problem> {
+pub async fn remove(caller: Auth, sku: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     change(&shop, caller.user_id, Command::Remove { sku: SkuId(sku.0) }).await
 }
 
 /// Selects every line, or none.
 #[utoipa::path(put, path = "/api/v1/cart/selection", tag = "cart", request_body = Selection,
     security(("bearer" = [])), responses((status = 200, body = Cart)))]
-pub async fn select(shop: Data<Shop>, caller: Auth, body: Json<Selection>) -> Result<HttpResponse, Problem> {
+pub async fn select(caller: Auth, body: Json<Selection>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     change(&shop, caller.user_id, Command::SelectAll { selected: body.selected }).await
 }
 
 /// Empties the cart.
 #[utoipa::path(delete, path = "/api/v1/cart", tag = "cart", security(("bearer" = [])),
     responses((status = 200, body = Cart)))]
-pub async fn clear(shop: Data<Shop>, caller: Auth) -> Result<HttpResponse, Problem> {
+pub async fn clear(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     change(&shop, caller.user_id, Command::Clear).await
 }
 
@@ -192,5 +192,10 @@ async fn show(shop: &Shop, state: &State) -> Result<HttpResponse, Problem> {
         });
     }
     total.rescale(2);
-    Ok(HttpResponse::Ok().json(Cart { count: units(state), items, total: total.to_string(), currency: "CNY" }))
+    Ok(HttpResponse::Ok().json(Cart {
+        count: units(state),
+        items,
+        total: total.to_string(),
+        currency: "CNY",
+    }))
 }

@@ -10,7 +10,10 @@ use stampede_actors::{
     kernel::{Code, FlashSaleId, SkuId, Timestamp, limits::UNITS_MAX},
     order::Status,
     projection::{self, SaleRow},
-    stock::{Amendment, Answer, Command, OpenSale, Query as StockQuery, ReservationStatus, ReservationView, SaleView, Source, Terms},
+    stock::{
+        Amendment, Answer, Command, OpenSale, Query as StockQuery, ReservationStatus, ReservationView,
+        SaleView, Source, Terms,
+    },
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -175,7 +178,7 @@ pub struct MyResult {
 /// Flash sales, open ones first.
 #[utoipa::path(get, path = "/api/v1/flash-sales", tag = "flash sales", params(Paging),
     responses((status = 200, body = PageOf<FlashSale>)))]
-pub async fn list(shop: Data<Shop>, paging: Query<Paging>) -> Result<HttpResponse, Problem> {
+pub async fn list(paging: Query<Paging>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let (page, size) = paging.checked()?;
     let (rows, total) = projection::sale_page(&shop.database, i64::from(page), i64::from(size))
         .await
@@ -188,7 +191,7 @@ pub async fn list(shop: Data<Shop>, paging: Query<Paging>) -> Result<HttpRespons
 /// One flash sale, as its actor has it.
 #[utoipa::path(get, path = "/api/v1/flash-sales/{id}", tag = "flash sales",
     responses((status = 200, body = FlashSale), (status = 404)))]
-pub async fn get(shop: Data<Shop>, id: Path<Uuid>) -> Result<HttpResponse, Problem> {
+pub async fn get(id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
     let sku = shop.sku_of_sale(sale).await?;
     answer_sale(&shop, sku, shop.actors.stock.query(sku.0, sku, StockQuery::Sale(sale)).await)
@@ -202,9 +205,9 @@ pub async fn get(shop: Data<Shop>, id: Path<Uuid>) -> Result<HttpResponse, Probl
     responses((status = 201, body = Purchased), (status = 202, body = Purchased),
         (status = 409, description = "sold_out, limit_reached, not_started, ended or paused")))]
 pub async fn purchase(
-    shop: Data<Shop>,
-    id: Path<Uuid>,
     request: KeyedJson<Purchase>,
+    id: Path<Uuid>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     shop.metrics.seckill_requests.inc();
     let sale = FlashSaleId(id.0);
@@ -223,7 +226,8 @@ pub async fn purchase(
 
 pub(super) fn purchased(bought: &Bought) -> HttpResponse {
     let answer = Purchased::of(bought);
-    let mut response = if bought.order.is_some() { HttpResponse::Created() } else { HttpResponse::Accepted() };
+    let mut response =
+        if bought.order.is_some() { HttpResponse::Created() } else { HttpResponse::Accepted() };
     if let Ok(address) = HeaderValue::try_from(format!("/api/v1/orders/{}", answer.order_no)) {
         response.insert_header((LOCATION, address));
     }
@@ -233,7 +237,7 @@ pub(super) fn purchased(bought: &Bought) -> HttpResponse {
 /// The caller's own result in a sale.
 #[utoipa::path(get, path = "/api/v1/flash-sales/{id}/me", tag = "flash sales", security(("bearer" = [])),
     responses((status = 200, body = MyResult)))]
-pub async fn mine(shop: Data<Shop>, id: Path<Uuid>, caller: Auth) -> Result<HttpResponse, Problem> {
+pub async fn mine(caller: Auth, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
     let sku = shop.sku_of_sale(sale).await?;
     let user = caller.user_id;
@@ -267,11 +271,10 @@ pub async fn mine(shop: Data<Shop>, id: Path<Uuid>, caller: Auth) -> Result<Http
     security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = FlashSale), (status = 409, description = "insufficient_stock")))]
 pub async fn create(
-    shop: Data<Shop>,
-    admin: Admin,
+    _: Admin,
     request: KeyedJson<NewFlashSale>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
-    let _ = admin;
     let new = request.body;
     let now = shop.now();
     let sku = SkuId(new.sku_id);
@@ -311,10 +314,10 @@ pub async fn create(
 #[utoipa::path(patch, path = "/api/v1/flash-sales/{id}", tag = "flash sales", request_body = FlashSaleChange,
     security(("bearer" = [])), responses((status = 200, body = FlashSale)))]
 pub async fn amend(
-    shop: Data<Shop>,
     _: Admin,
     id: Path<Uuid>,
     change: Json<FlashSaleChange>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let change = &change.0;
     let amendment = Amendment {
@@ -331,7 +334,7 @@ pub async fn amend(
 /// Stops selling for a while.
 #[utoipa::path(post, path = "/api/v1/flash-sales/{id}/pause", tag = "flash sales", security(("bearer" = [])),
     responses((status = 200, body = FlashSale)))]
-pub async fn pause(shop: Data<Shop>, _: Admin, id: Path<Uuid>) -> Result<HttpResponse, Problem> {
+pub async fn pause(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
     change_sale(&shop, sale, Command::PauseSale { sale }).await
 }
@@ -339,7 +342,7 @@ pub async fn pause(shop: Data<Shop>, _: Admin, id: Path<Uuid>) -> Result<HttpRes
 /// Goes on selling.
 #[utoipa::path(post, path = "/api/v1/flash-sales/{id}/resume", tag = "flash sales", security(("bearer" = [])),
     responses((status = 200, body = FlashSale)))]
-pub async fn resume(shop: Data<Shop>, _: Admin, id: Path<Uuid>) -> Result<HttpResponse, Problem> {
+pub async fn resume(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
     change_sale(&shop, sale, Command::ResumeSale { sale }).await
 }
@@ -347,7 +350,7 @@ pub async fn resume(shop: Data<Shop>, _: Admin, id: Path<Uuid>) -> Result<HttpRe
 /// Ends a flash sale; the unsold rest goes back to the regular pool.
 #[utoipa::path(post, path = "/api/v1/flash-sales/{id}/close", tag = "flash sales", security(("bearer" = [])),
     responses((status = 200, body = FlashSale)))]
-pub async fn close(shop: Data<Shop>, _: Admin, id: Path<Uuid>) -> Result<HttpResponse, Problem> {
+pub async fn close(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
     change_sale(&shop, sale, Command::CloseSale { sale }).await
 }
@@ -374,11 +377,9 @@ fn answer_sale(
 fn pay_within(seconds: Option<i64>) -> Result<Option<i64>, Problem> {
     const SECONDS_MAX: i64 = 7 * 86_400;
     match seconds {
-        Some(seconds) if !(1..=SECONDS_MAX).contains(&seconds) => Err(Problem::field(
-            "pay_within_seconds",
-            "invalid",
-            format!("Must be from 1 to {SECONDS_MAX}."),
-        )),
+        Some(seconds) if !(1..=SECONDS_MAX).contains(&seconds) => {
+            Err(Problem::field("pay_within_seconds", "invalid", format!("Must be from 1 to {SECONDS_MAX}.")))
+        }
         other => Ok(other.map(|seconds| seconds * 1_000)),
     }
 }

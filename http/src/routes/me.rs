@@ -12,7 +12,7 @@ use super::auth::User;
 use crate::{
     extract::{Auth, IfMatch, Json, etag},
     problem::{Problem, ProblemShape},
-    startup::AppState,
+    startup::Shop,
 };
 
 /// What somebody changes of their account; what is left out stays.
@@ -35,8 +35,8 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
 #[utoipa::path(get, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])), responses(
     (status = 200, description = "The account", body = User),
     (status = 401, description = "Nobody is logged in", body = ProblemShape)))]
-pub async fn read(caller: Auth, state: Data<AppState>) -> Result<HttpResponse, Problem> {
-    let account = account::by_id(&state.database, caller.user_id).await;
+pub async fn read(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+    let account = account::by_id(&shop.database, caller.user_id).await;
     match account.map_err(|error| Problem::unavailable(&error))? {
         Some(account) => Ok(shown(account)),
         // The token outlived the account.
@@ -53,12 +53,12 @@ pub async fn read(caller: Auth, state: Data<AppState>) -> Result<HttpResponse, P
 pub async fn change(
     caller: Auth,
     version: IfMatch,
-    state: Data<AppState>,
+    shop: Data<Shop>,
     body: Json<Change>,
 ) -> Result<HttpResponse, Problem> {
     let Json(Change { email, phone }) = body;
     let change = ProfileChange { email, phone };
-    let changed = account::update_profile(&state.database, caller.user_id, &change, version.0).await;
+    let changed = account::update_profile(&shop.database, caller.user_id, &change, version.0).await;
     changed.map(shown).map_err(|error| match error {
         ProfileError::Invalid(errors) => Problem::from(errors),
         ProfileError::NotFound => Problem::new(Code::Unauthenticated),

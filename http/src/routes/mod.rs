@@ -5,9 +5,9 @@
 //! the caller before anything else; a test holds the two against each other, for every row.
 
 pub mod auth;
-pub mod me;
 pub mod cart;
 pub mod flash_sales;
+pub mod me;
 pub mod ops;
 pub mod orders;
 mod purchase;
@@ -73,12 +73,43 @@ impl Row {
 /// Every route of the server.
 #[must_use]
 pub fn table() -> Vec<Row> {
-    use Access::{Public, User};
-    use Class::{Api, Free, Login};
+    use Access::{Admin, Public, Seller, User};
+    use Class::{Api, Flash, Free, Login};
     let get = |path, access, class, handler| Row::new(Method::GET, path, access, class, handler);
     let post = |path, access, class, handler| Row::new(Method::POST, path, access, class, handler);
     let put = |path, access, class, handler| Row::new(Method::PUT, path, access, class, handler);
+    let patch = |path, access, class, handler| Row::new(Method::PATCH, path, access, class, handler);
+    let delete = |path, access, class, handler| Row::new(Method::DELETE, path, access, class, handler);
     vec![
+        post("/api/v1/flash-sales/{id}/purchase", User, Flash, || web::to(flash_sales::purchase)),
+        get("/api/v1/flash-sales/{id}/me", User, Api, || web::to(flash_sales::mine)),
+        post("/api/v1/flash-sales/{id}/pause", Admin, Api, || web::to(flash_sales::pause)),
+        post("/api/v1/flash-sales/{id}/resume", Admin, Api, || web::to(flash_sales::resume)),
+        post("/api/v1/flash-sales/{id}/close", Admin, Api, || web::to(flash_sales::close)),
+        get("/api/v1/flash-sales/{id}", Public, Api, || web::to(flash_sales::get)),
+        patch("/api/v1/flash-sales/{id}", Admin, Api, || web::to(flash_sales::amend)),
+        get("/api/v1/flash-sales", Public, Api, || web::to(flash_sales::list)),
+        post("/api/v1/flash-sales", Admin, Api, || web::to(flash_sales::create)),
+        get("/api/v1/orders/statistics", User, Api, || web::to(orders::statistics)),
+        post("/api/v1/orders/{order_no}/pay", User, Api, || web::to(orders::pay)),
+        post("/api/v1/orders/{order_no}/cancel", User, Api, || web::to(orders::cancel)),
+        post("/api/v1/orders/{order_no}/confirm", User, Api, || web::to(orders::confirm)),
+        get("/api/v1/orders/{order_no}", User, Api, || web::to(orders::get)),
+        get("/api/v1/orders", User, Api, || web::to(orders::list)),
+        post("/api/v1/orders", User, Api, || web::to(orders::create)),
+        get("/api/v1/cart/count", User, Api, || web::to(cart::count)),
+        put("/api/v1/cart/selection", User, Api, || web::to(cart::select)),
+        patch("/api/v1/cart/items/{sku_id}", User, Api, || web::to(cart::change_line)),
+        delete("/api/v1/cart/items/{sku_id}", User, Api, || web::to(cart::remove)),
+        post("/api/v1/cart/items", User, Api, || web::to(cart::add)),
+        get("/api/v1/cart", User, Api, || web::to(cart::get)),
+        delete("/api/v1/cart", User, Api, || web::to(cart::clear)),
+        get("/api/v1/skus/{id}/stock", Public, Api, || web::to(stock::get)),
+        post("/api/v1/skus/{id}/stock/restock", Seller, Api, || web::to(stock::restock)),
+        post("/api/v1/skus/{id}/stock/adjust", Seller, Api, || web::to(stock::adjust)),
+        get("/api/v1/admin/orders", Admin, Api, || web::to(orders::list_all)),
+        post("/api/v1/admin/orders/{order_no}/ship", Admin, Api, || web::to(orders::ship)),
+        post("/api/v1/admin/orders/{order_no}/deliver", Admin, Api, || web::to(orders::deliver)),
         post("/api/v1/auth/register", Public, Login, || web::to(auth::register)),
         post("/api/v1/auth/login", Public, Login, || web::to(auth::login)),
         get("/api/v1/me", User, Api, || web::to(me::read)),
@@ -103,7 +134,6 @@ pub fn table() -> Vec<Row> {
 /// Puts the table into an app whose data holds `shell`.
 pub fn configure(shell: Data<Shell>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
-        auth::describe_metrics();
         mount(app, &shell, table());
         app.service(web::resource("/{tail:.*}").default_service(web::to(not_found)).wrap(Edge::new(
             shell.clone(),

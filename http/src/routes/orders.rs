@@ -193,7 +193,7 @@ pub struct Statistics {
 #[utoipa::path(post, path = "/api/v1/orders", tag = "orders", request_body = NewOrder, security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = Order), (status = 409, description = "insufficient_stock")))]
-pub async fn create(shop: Data<Shop>, request: KeyedJson<NewOrder>) -> Result<HttpResponse, Problem> {
+pub async fn create(request: KeyedJson<NewOrder>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let [item] = request.body.items.as_slice() else {
         return Err(Problem::field("items", "invalid", "A direct buy has exactly one line."));
     };
@@ -228,7 +228,7 @@ pub(super) async fn direct_buy(
 /// One's own orders, newest first. May lag by a second.
 #[utoipa::path(get, path = "/api/v1/orders", tag = "orders", params(Listing), security(("bearer" = [])),
     responses((status = 200, body = PageOf<Order>)))]
-pub async fn list(shop: Data<Shop>, caller: Auth, listing: Query<Listing>) -> Result<HttpResponse, Problem> {
+pub async fn list(caller: Auth, listing: Query<Listing>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let filter = OrderFilter { user: Some(caller.user_id), ..filter(&listing)? };
     page(&shop, &filter, &listing).await
 }
@@ -236,7 +236,7 @@ pub async fn list(shop: Data<Shop>, caller: Auth, listing: Query<Listing>) -> Re
 /// Everybody's orders, newest first.
 #[utoipa::path(get, path = "/api/v1/admin/orders", tag = "admin", params(Listing), security(("bearer" = [])),
     responses((status = 200, body = PageOf<Order>)))]
-pub async fn list_all(shop: Data<Shop>, _: Admin, listing: Query<Listing>) -> Result<HttpResponse, Problem> {
+pub async fn list_all(_: Admin, listing: Query<Listing>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let filter = OrderFilter {
         user: listing.user_id.map(UserId),
         flash_sale: listing.flash_sale_id,
@@ -282,7 +282,7 @@ async fn page(shop: &Shop, filter: &OrderFilter, listing: &Listing) -> Result<Ht
 /// Counts and sums of one's orders. May lag by a second.
 #[utoipa::path(get, path = "/api/v1/orders/statistics", tag = "orders", security(("bearer" = [])),
     responses((status = 200, body = Statistics)))]
-pub async fn statistics(shop: Data<Shop>, caller: Auth) -> Result<HttpResponse, Problem> {
+pub async fn statistics(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let statistics = projection::order_statistics(&shop.database, caller.user_id)
         .await
         .map_err(|error| Problem::unavailable(&error))?;
@@ -299,7 +299,7 @@ pub async fn statistics(shop: Data<Shop>, caller: Auth) -> Result<HttpResponse, 
 /// One of one's own orders, as its actor has it.
 #[utoipa::path(get, path = "/api/v1/orders/{order_no}", tag = "orders", security(("bearer" = [])),
     responses((status = 200, body = Order), (status = 404)))]
-pub async fn get(shop: Data<Shop>, caller: Auth, order_no: Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn get(caller: Auth, order_no: Path<String>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let order_no = number(&order_no.0)?;
     let owner = caller.user_id;
     let order = shop.actors.order.query(owner.0, order_no, OrderQuery::Get { owner }).await;
@@ -311,9 +311,9 @@ pub async fn get(shop: Data<Shop>, caller: Auth, order_no: Path<String>) -> Resu
     security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn pay(
-    shop: Data<Shop>,
-    order_no: Path<String>,
     request: KeyedJson<Nothing>,
+    order_no: Path<String>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let user = request.caller.user_id;
     command(&shop, user, &order_no.0, Command::Pay { user, key: request.key }).await
@@ -324,22 +324,23 @@ pub async fn pay(
     security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn cancel(
-    shop: Data<Shop>,
-    order_no: Path<String>,
     request: KeyedJson<Cancel>,
+    order_no: Path<String>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let user = request.caller.user_id;
     let reason = wire::note(request.body.reason, "reason")?;
-    command(&shop, user, &order_no.0, Command::Cancel { owner: user, by: user, reason, key: request.key }).await
+    command(&shop, user, &order_no.0, Command::Cancel { owner: user, by: user, reason, key: request.key })
+        .await
 }
 
 /// Confirms that the goods have arrived.
 #[utoipa::path(post, path = "/api/v1/orders/{order_no}/confirm", tag = "orders", request_body = Nothing,
     security(("bearer" = [])), responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn confirm(
-    shop: Data<Shop>,
-    order_no: Path<String>,
     request: KeyedJson<Nothing>,
+    order_no: Path<String>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let user = request.caller.user_id;
     command(&shop, user, &order_no.0, Command::Complete { user }).await
@@ -349,10 +350,10 @@ pub async fn confirm(
 #[utoipa::path(post, path = "/api/v1/admin/orders/{order_no}/ship", tag = "admin", request_body = Ship,
     security(("bearer" = [])), responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn ship(
-    shop: Data<Shop>,
     admin: Admin,
     order_no: Path<String>,
     body: Json<Ship>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let remark = wire::note(body.0.remark, "remark")?;
     let owner = owner(&shop, &order_no.0).await?;
@@ -363,10 +364,10 @@ pub async fn ship(
 #[utoipa::path(post, path = "/api/v1/admin/orders/{order_no}/deliver", tag = "admin", request_body = Nothing,
     security(("bearer" = [])), responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn deliver(
-    shop: Data<Shop>,
     admin: Admin,
     order_no: Path<String>,
     _: Json<Nothing>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let owner = owner(&shop, &order_no.0).await?;
     command(&shop, owner, &order_no.0, Command::Deliver { by: admin.user_id }).await
@@ -379,7 +380,12 @@ async fn owner(shop: &Shop, order_no: &str) -> Result<UserId, Problem> {
     owner.ok_or_else(|| Problem::new(Code::NotFound).detail("There is no such order."))
 }
 
-async fn command(shop: &Shop, owner: UserId, order_no: &str, command: Command) -> Result<HttpResponse, Problem> {
+async fn command(
+    shop: &Shop,
+    owner: UserId,
+    order_no: &str,
+    command: Command,
+) -> Result<HttpResponse, Problem> {
     let answered =
         shop.actors.order.command(owner.0, number(order_no)?, command).await.map_err(refusal::order)?;
     let response = HttpResponse::Ok().json(Order::of(&answered.answer));

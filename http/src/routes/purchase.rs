@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use stampede_actors::kernel::Code;
 use stampede_actors::{
     kernel::{IdempotencyKey, ReservationId, SkuId, UserId, limits::ORDER_WAIT_MS},
     order::{OrderView, Query},
     stock::{self, Answer, ReservationView, Reserve, Source},
 };
-use stampede_actors::kernel::Code;
 use uuid::Uuid;
 
 use super::refusal;
@@ -44,7 +44,8 @@ pub async fn buy(shop: &Shop, wish: Wish) -> Result<Bought, Problem> {
         issued_at: now,
         key: wish.key,
     };
-    let answered = stock::reserve(&shop.actors.stock, wish.sku, reserve, now).await.map_err(refusal::stock)?;
+    let answered =
+        stock::reserve(&shop.actors.stock, wish.sku, reserve, now).await.map_err(refusal::stock)?;
     let reservation = match answered.answer {
         Answer::Reservation(reservation) => reservation,
         Answer::Done | Answer::Stock(_) | Answer::Sale(_) | Answer::Mine(_) => {
@@ -52,7 +53,8 @@ pub async fn buy(shop: &Shop, wish: Wish) -> Result<Bought, Problem> {
             return Err(Problem::new(Code::ReservationExpired));
         }
     };
-    let opened = shop.actors.order.query(wish.user.0, reservation.order_no, Query::Await { owner: wish.user });
+    let opened =
+        shop.actors.order.query(wish.user.0, reservation.order_no, Query::Await { owner: wish.user });
     let order = tokio::time::timeout(Duration::from_millis(ORDER_WAIT_MS), opened).await;
     let order = order.ok().and_then(Result::ok);
     if order.is_some() && !answered.replayed {

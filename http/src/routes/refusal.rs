@@ -33,7 +33,9 @@ pub fn stock(error: AskError<stock::Refusal>) -> Problem {
                 told.detail(format!("Only {available} are available.")).with("available", available)
             }
             stock::Refusal::Invalid { field, detail } => Problem::field(field, "invalid", sentence(&detail)),
-            stock::Refusal::TooManySales => told.detail("This SKU has too many flash sales that are not closed."),
+            stock::Refusal::TooManySales => {
+                told.detail("This SKU has too many flash sales that are not closed.")
+            }
             stock::Refusal::SaleExists => told.detail("There is a flash sale with this id."),
             stock::Refusal::UnknownSale => told.detail("There is no such flash sale."),
             stock::Refusal::IdempotencyMismatch
@@ -71,7 +73,9 @@ pub fn cart(error: AskError<cart::Refusal>) -> Problem {
         let told = Problem::new(cart::Cart::code(&refusal));
         match refusal {
             cart::Refusal::NoSuchLine => told.detail("This SKU is not in the cart."),
-            cart::Refusal::TooManyLines { limit } => told.detail(format!("A cart has at most {limit} lines.")),
+            cart::Refusal::TooManyLines { limit } => {
+                told.detail(format!("A cart has at most {limit} lines."))
+            }
             cart::Refusal::Quantity { limit } => {
                 Problem::field("quantity", "invalid", format!("Must be from 1 to {limit} in all."))
             }

@@ -81,7 +81,7 @@ pub struct Adjust {
 
 /// The units of a SKU, as its actor has them.
 #[utoipa::path(get, path = "/api/v1/skus/{id}/stock", tag = "stock", responses((status = 200, body = Stock)))]
-pub async fn get(shop: Data<Shop>, id: Path<Uuid>) -> Result<HttpResponse, Problem> {
+pub async fn get(id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let sku = known(&shop, id.0).await?;
     let answer = shop.actors.stock.query(sku.0, sku, StockQuery::Stock).await.map_err(refusal::stock)?;
     answer_stock(sku, &answer, false)
@@ -92,10 +92,10 @@ pub async fn get(shop: Data<Shop>, id: Path<Uuid>) -> Result<HttpResponse, Probl
     security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Stock)))]
 pub async fn restock(
-    shop: Data<Shop>,
     seller: Seller,
-    id: Path<Uuid>,
     request: KeyedJson<Restock>,
+    id: Path<Uuid>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let Restock { quantity, reason } = request.body;
     if !(1..=UNITS_MAX).contains(&quantity) {
@@ -111,10 +111,10 @@ pub async fn restock(
     security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Stock), (status = 409, description = "insufficient_stock")))]
 pub async fn adjust(
-    shop: Data<Shop>,
     _: Seller,
-    id: Path<Uuid>,
     request: KeyedJson<Adjust>,
+    id: Path<Uuid>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let Adjust { delta, reason } = request.body;
     if delta == 0 || !(-UNITS_MAX..=UNITS_MAX).contains(&delta) {
@@ -140,9 +140,7 @@ async fn change(
 
 fn answer_stock(sku: SkuId, answer: &Answer, replayed: bool) -> Result<HttpResponse, Problem> {
     match answer {
-        Answer::Stock(view) => {
-            Ok(wire::replayed(HttpResponse::Ok().json(Stock::of(sku, view)), replayed))
-        }
+        Answer::Stock(view) => Ok(wire::replayed(HttpResponse::Ok().json(Stock::of(sku, view)), replayed)),
         Answer::Done | Answer::Reservation(_) | Answer::Sale(_) | Answer::Mine(_) => {
             Err(Problem::new(Code::Internal))
         }

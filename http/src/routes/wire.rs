@@ -2,7 +2,10 @@
 
 use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
-use stampede_actors::kernel::{Money, Timestamp, limits::{NOTE_CHARS_MAX, QUANTITY_MAX}};
+use stampede_actors::kernel::{
+    Money, Timestamp,
+    limits::{NOTE_CHARS_MAX, QUANTITY_MAX},
+};
 
 use crate::problem::Problem;
 
@@ -30,7 +33,11 @@ impl Paging {
             return Err(Problem::field("page", "invalid", format!("Must be from 1 to {PAGE_MAX}.")));
         }
         if !(1..=PAGE_SIZE_MAX).contains(&size) {
-            return Err(Problem::field("page_size", "invalid", format!("Must be from 1 to {PAGE_SIZE_MAX}.")));
+            return Err(Problem::field(
+                "page_size",
+                "invalid",
+                format!("Must be from 1 to {PAGE_SIZE_MAX}."),
+            ));
         }
         Ok((page, size))
     }
@@ -49,7 +56,13 @@ pub struct PageOf<T> {
 impl<T> PageOf<T> {
     /// A page of a list of `total` entries.
     pub fn new(data: Vec<T>, total: i64, (page, page_size): (u32, u32)) -> Self {
-        Self { data, total, page, page_size, total_pages: (total + i64::from(page_size) - 1) / i64::from(page_size) }
+        Self {
+            data,
+            total,
+            page,
+            page_size,
+            total_pages: (total + i64::from(page_size) - 1) / i64::from(page_size),
+        }
     }
 }
 
@@ -63,8 +76,9 @@ pub fn quantity(given: Option<i64>, field: &'static str) -> Result<u32, Problem>
 
 /// A price that may be set.
 pub fn price(text: &str, field: &'static str) -> Result<Money, Problem> {
-    let price: Money =
-        text.parse().map_err(|error| Problem::field(field, "invalid", format!("Must be an amount: {error}.")))?;
+    let price: Money = text
+        .parse()
+        .map_err(|error| Problem::field(field, "invalid", format!("Must be an amount: {error}.")))?;
     if price == Money::ZERO {
         return Err(Problem::field(field, "invalid", "Must be more than nothing."));
     }

@@ -67,7 +67,8 @@ impl Families {
                 )?,
                 gathered: add.gauge("stampede_journal_gathered", "Appends waiting for the next batch.")?,
                 failed: add.counter("stampede_journal_failed_total", "Batches that failed for certain.")?,
-                unknown: add.counter("stampede_journal_unknown_total", "Batches whose outcome was unknown.")?,
+                unknown: add
+                    .counter("stampede_journal_unknown_total", "Batches whose outcome was unknown.")?,
             },
             ownership: OwnershipMetrics {
                 held: add.gauge("stampede_shards_held", "Shards held by this node.")?,
@@ -76,15 +77,20 @@ impl Families {
             },
             actors: ActorMetrics::register(registry)?,
             sagas: SagaMetrics {
-                lag: add.gauge("stampede_saga_lag_events", "Committed events not handed to the sagas yet.")?,
+                lag: add
+                    .gauge("stampede_saga_lag_events", "Committed events not handed to the sagas yet.")?,
                 under_way: add.gauge("stampede_saga_under_way", "Events whose commands are under way.")?,
                 parked: add.with(IntCounterVec::new(
-                    Opts::new("stampede_saga_parked_total", "Commands given up and kept for the administrator."),
+                    Opts::new(
+                        "stampede_saga_parked_total",
+                        "Commands given up and kept for the administrator.",
+                    ),
                     &["saga"],
                 )?)?,
             },
             projector: ProjectorMetrics {
-                lag: add.gauge("stampede_projection_lag_events", "Committed events not in the tables yet.")?,
+                lag: add
+                    .gauge("stampede_projection_lag_events", "Committed events not in the tables yet.")?,
                 seconds: add.histogram(
                     "stampede_projection_seconds",
                     "Time of one transaction of the projector.",
@@ -93,8 +99,10 @@ impl Families {
             },
             shop: ShopMetrics {
                 orders_created: add.counter("stampede_orders_created_total", "Orders created.")?,
-                seckill_requests: add.counter("stampede_seckill_requests_total", "Flash-sale purchases tried.")?,
-                seckill_success: add.counter("stampede_seckill_success_total", "Flash-sale purchases accepted.")?,
+                seckill_requests: add
+                    .counter("stampede_seckill_requests_total", "Flash-sale purchases tried.")?,
+                seckill_success: add
+                    .counter("stampede_seckill_success_total", "Flash-sale purchases accepted.")?,
                 user_logins: add.counter("stampede_user_logins_total", "Successful logins.")?,
                 sale_units: add.with(IntGaugeVec::new(
                     Opts::new("stampede_flash_sale_units", "Units of each flash sale that is not closed."),

@@ -1,14 +1,14 @@
 //! All wiring, in one place: from settings to what the routes work with.
 
 mod metrics;
+mod node;
 mod shop;
 
 use std::{sync::Arc, time::Duration};
 
 pub use metrics::ShopMetrics;
+pub use node::{Node, NodeError};
 pub use shop::{OrderNumbers, Shop, ShopError, line_of, open_database, source};
-
-use stampede_actors::{account::PasswordHasher, engine::Database};
 
 use crate::{
     auth::{Signer, SignerError},
@@ -26,12 +26,6 @@ pub struct Shell {
     pub readiness: Readiness,
     pub health: Health,
     pub edge: EdgeSettings,
-}
-
-/// What the handlers work with, beside the shell.
-pub struct AppState {
-    pub database: Database,
-    pub hasher: PasswordHasher,
 }
 
 /// Settings of the HTTP edge that hold until a restart, as the hot path reads them.

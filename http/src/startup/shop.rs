@@ -147,7 +147,10 @@ impl Shop {
             config: live,
             sale_skus: Cache::new(SALES_REMEMBERED_MAX),
             unknown_sales: remembered(UNKNOWN_SALE_TTL).build(),
-            open_sales: Cache::builder().max_capacity(SALES_REMEMBERED_MAX).time_to_live(OPEN_SALE_TTL).build(),
+            open_sales: Cache::builder()
+                .max_capacity(SALES_REMEMBERED_MAX)
+                .time_to_live(OPEN_SALE_TTL)
+                .build(),
             database,
             journal,
             actors,

@@ -1,0 +1,146 @@
+//! One running process: the shop, the shell around its routes, and the server in front of both.
+
+use std::io;
+
+use actix_web::web::Data;
+use rand::Rng as _;
+use stampede_actors::account::{self, Ensured, RegisterError};
+
+use super::{Shell, Shop, ShopError};
+use crate::{
+    auth::SignerError,
+    command::say,
+    config::{Config, Live},
+    health::Health,
+    server::{self, Bound, Hook},
+    telemetry,
+};
+
+/// The variable that holds the first administrator's password.
+const ADMIN_PASSWORD: &str = "STAMPEDE_ADMIN_PASSWORD";
+/// Characters of a generated password; no two look alike.
+const PASSWORD_CHARACTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+const PASSWORD_LENGTH: usize = 20;
+
+/// Why a node could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error(transparent)]
+    Shop(#[from] ShopError),
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    #[error("the first administrator could not be made; is {ADMIN_PASSWORD} a good password?")]
+    Admin(#[from] RegisterError),
+    #[error("the server could not be started")]
+    Io(#[from] io::Error),
+}
+
+/// A node that is open but does not listen yet.
+pub struct Node {
+    pub shell: Data<Shell>,
+    pub shop: Data<Shop>,
+    /// The administrator's password, if it was generated just now.
+    pub admin_password: Option<String>,
+}
+
+impl Node {
+    /// Opens the shop and makes sure that it has an administrator.
+    pub async fn open(live: Live) -> Result<Self, NodeError> {
+        let config = live.get();
+        for (link, url) in [("nats.url", &config.nats.url), ("redis.url", &config.redis.url)] {
+            if !url.is_empty() {
+                tracing::warn!(setting = link, "this shop runs on one node, which does without it");
+            }
+        }
+        let shop = Data::new(Shop::open(live.clone()).await?);
+        let shell = Data::new(Shell::new(live, health(&shop))?);
+        let admin_password = ensure_admin(&shop).await?;
+        Ok(Self { shell, shop, admin_password })
+    }
+
+    /// Binds the server.
+    pub fn bind(&self, config: &Config) -> Result<Bound, NodeError> {
+        let shop = self.shop.clone();
+        Ok(server::bind(config, self.shell.clone(), move |app| {
+            app.app_data(shop.clone());
+        })?)
+    }
+
+    /// Serves until a signal ends it, then closes the shop.
+    pub async fn serve(self, bound: Bound, telemetry: Option<telemetry::Handle>) -> Result<(), NodeError> {
+        if let Some(password) = &self.admin_password {
+            say(&format!("first administrator: admin, password {password} (shown only this once)\n"))?;
+        }
+        let shop = self.shop.clone();
+        let close: Hook = Box::new(move || Box::pin(async move { shop.close().await }));
+        Ok(server::serve(bound, self.shell, telemetry, vec![close]).await?)
+    }
+}
+
+/// Makes the first administrator; answers a password that was generated for it.
+async fn ensure_admin(shop: &Shop) -> Result<Option<String>, RegisterError> {
+    let given = std::env::var(ADMIN_PASSWORD).ok().filter(|password| !password.is_empty());
+    let generated = given.is_none();
+    let password = given.unwrap_or_else(generate_password);
+    match account::ensure_admin(&shop.database, &shop.hasher, &password).await? {
+        Ensured::Created(_) if generated => Ok(Some(password)),
+        Ensured::Created(_) | Ensured::Existing(_) => Ok(None),
+    }
+}
+
+fn generate_password() -> String {
+    let mut random = rand::rng();
+    (0..PASSWORD_LENGTH)
+        .map(|_| char::from(PASSWORD_CHARACTERS[random.random_range(0..PASSWORD_CHARACTERS.len())]))
+        .collect()
+}
+
+/// Every component, for `/health`.
+fn health(shop: &Data<Shop>) -> Health {
+    let (database, journal, actors) = (shop.clone(), shop.clone(), shop.clone());
+    let config = shop.config();
+    let link = |url: &str, without: &'static str| {
+        let state = if url.is_empty() {
+            format!("not configured: {without}")
+        } else {
+            format!("not used: {without}")
+        };
+        move || {
+            let state = state.clone();
+            async move { Ok(state) }
+        }
+    };
+    Health::default()
+        .require("database", move || {
+            let shop = database.clone();
+            async move {
+                let engine = if shop.database.is_embedded() { "embedded Postgres" } else { "Postgres" };
+                match shop.database.ping().await {
+                    Ok(()) => Ok(format!("{engine} answers")),
+                    Err(error) => {
+                        tracing::warn!(%error, "health: the database does not answer");
+                        Err(format!("{engine} does not answer"))
+                    }
+                }
+            }
+        })
+        .require("journal", move || {
+            let shop = journal.clone();
+            async move {
+                let holdings = shop.journal.holdings();
+                let (held, all) = (holdings.held().count(), usize::from(holdings.count()));
+                let state = format!("{held} of {all} shards held");
+                if held == all { Ok(state) } else { Err(state) }
+            }
+        })
+        .observe("actors", move || {
+            let shop = actors.clone();
+            async move {
+                let (stock, order, cart) =
+                    (shop.actors.stock.len(), shop.actors.order.len(), shop.actors.cart.len());
+                Ok(format!("{stock} stock, {order} order and {cart} cart actors live"))
+            }
+        })
+        .observe("nats", link(&config.nats.url, "one node delivers events in its own process"))
+        .observe("redis", link(&config.redis.url, "one node counts its rate limits itself"))
+}
