@@ -26,4 +26,5 @@ pub mod cluster;
 extern crate self as stampede_actors;
 
 #[cfg(test)]
+#[path = "tests/golden.rs"]
 mod golden;
