@@ -29,5 +29,6 @@ pub use incarnation::Incarnation;
 pub use outbox::Outbox;
 pub use replay::{History, HistoryRequest, fold_source, read_after, read_histories};
 pub use snapshot::{Snapshot, write_snapshot};
-pub use subscription::{Run, Subscription, advance_checkpoints, move_checkpoints};
+pub(crate) use subscription::checkpoints;
+pub use subscription::{Run, Subscription, advance_checkpoints, exchange_checkpoints};
 pub use writer::{Journal, Writer, WriterMetrics};

@@ -133,7 +133,10 @@ impl Subscription {
     }
 }
 
-async fn checkpoints(name: &str, database: &Database) -> Result<HashMap<ShardId, i64>, sqlx::Error> {
+pub(crate) async fn checkpoints(
+    name: &str,
+    database: &Database,
+) -> Result<HashMap<ShardId, i64>, sqlx::Error> {
     let mut connection = database.connection().await?;
     let rows = sqlx::query("SELECT shard, seq FROM checkpoint WHERE subscription = $1")
         .bind(name)
@@ -144,52 +147,13 @@ async fn checkpoints(name: &str, database: &Database) -> Result<HashMap<ShardId,
         .collect()
 }
 
-/// A run of one shard's entries, by the positions around it: those after `before` up to `last`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    pub before: i64,
-    pub last: i64,
-}
-
-/// Moves checkpoints from the beginning to the end of their runs, all or none; in the transaction of
-/// what the runs have changed. `false` when one is not where its run begins: somebody else has taken
-/// these entries in, perhaps an attempt of our own that was thought lost, and the transaction must not
-/// commit.
-pub async fn move_checkpoints(
-    connection: &mut sqlx::PgConnection,
-    name: &str,
-    runs: &BTreeMap<ShardId, Run>,
-) -> Result<bool, sqlx::Error> {
-    let shards: Vec<i16> = runs.keys().map(|shard| i16::try_from(*shard).unwrap_or(i16::MAX)).collect();
-    let befores: Vec<i64> = runs.values().map(|run| run.before).collect();
-    let lasts: Vec<i64> = runs.values().map(|run| run.last).collect();
-    let moved = sqlx::query(
-        "INSERT INTO checkpoint (subscription, shard, seq)
-         SELECT $1, run.shard, run.last
-         FROM unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS run (shard, before, last)
-         WHERE run.before = 0
-            OR EXISTS (SELECT FROM checkpoint WHERE subscription = $1 AND checkpoint.shard = run.shard)
-         ORDER BY run.shard
-         ON CONFLICT (subscription, shard) DO UPDATE SET seq = excluded.seq
-         WHERE checkpoint.seq = ($3::bigint[])[array_position($2::smallint[], excluded.shard)]",
-    )
-    .bind(name)
-    .bind(&shards)
-    .bind(&befores)
-    .bind(&lasts)
-    .execute(connection)
-    .await?;
-    Ok(moved.rows_affected() == runs.len() as u64)
-}
-
-/// Moves checkpoints forward, never back; for those who can bear to see an entry twice.
+/// Moves checkpoints forward, never back: for subscriptions whose receivers recognise a repeat.
 pub async fn advance_checkpoints(
     connection: &mut sqlx::PgConnection,
     name: &str,
     positions: &HashMap<ShardId, i64>,
 ) -> Result<(), sqlx::Error> {
-    let mut rows: Vec<(i16, i64)> =
-        positions.iter().map(|(shard, seq)| (i16::try_from(*shard).unwrap_or(i16::MAX), *seq)).collect();
+    let mut rows: Vec<(i16, i64)> = positions.iter().map(|(shard, seq)| (column(*shard), *seq)).collect();
     rows.sort_unstable();
     let (shards, seqs): (Vec<i16>, Vec<i64>) = rows.into_iter().unzip();
     sqlx::query(
@@ -203,4 +167,48 @@ pub async fn advance_checkpoints(
     .execute(connection)
     .await
     .map(drop)
+}
+
+/// A run of one shard's entries: everything after `from`, up to and with `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    pub from: i64,
+    pub to: i64,
+}
+
+/// Moves checkpoints in the caller's transaction, if each stands where its run begins; answers whether
+/// all did. Otherwise another process has taken these entries in, and the caller must roll back.
+pub async fn exchange_checkpoints(
+    connection: &mut sqlx::PgConnection,
+    name: &str,
+    runs: &BTreeMap<ShardId, Run>,
+) -> Result<bool, sqlx::Error> {
+    let shards: Vec<i16> = runs.keys().map(|shard| column(*shard)).collect();
+    let from: Vec<i64> = runs.values().map(|run| run.from).collect();
+    let to: Vec<i64> = runs.values().map(|run| run.to).collect();
+    sqlx::query(
+        "INSERT INTO checkpoint (subscription, shard, seq)
+         SELECT $1, shard, 0 FROM unnest($2::smallint[]) AS moved (shard)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(name)
+    .bind(&shards)
+    .execute(&mut *connection)
+    .await?;
+    let moved = sqlx::query(
+        "UPDATE checkpoint SET seq = moved.target
+         FROM unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS moved (shard, start, target)
+         WHERE checkpoint.subscription = $1 AND checkpoint.shard = moved.shard AND checkpoint.seq = moved.start",
+    )
+    .bind(name)
+    .bind(&shards)
+    .bind(from)
+    .bind(to)
+    .execute(connection)
+    .await?;
+    Ok(moved.rows_affected() == shards.len() as u64)
+}
+
+fn column(shard: ShardId) -> i16 {
+    i16::try_from(shard).unwrap_or(i16::MAX)
 }

@@ -31,7 +31,6 @@ pub(super) struct Changes {
     pub sales: Vec<(Uuid, SaleChange)>,
     /// Events of each order, in order.
     pub orders: BTreeMap<OrderNo, Vec<std::sync::Arc<order::Event>>>,
-    /// The entries taken in.
     pub runs: BTreeMap<ShardId, Run>,
 }
 
@@ -40,8 +39,7 @@ impl Changes {
         let mut changes = Self::default();
         for entry in entries {
             let Position { shard, seq } = entry.position;
-            let run = changes.runs.entry(shard).or_insert(Run { before: seq - 1, last: seq });
-            run.last = seq;
+            changes.runs.entry(shard).or_insert(Run { from: seq - 1, to: seq }).to = seq;
             if &*entry.kind == Order::KIND {
                 let order_no: OrderNo = entry.id.parse().map_err(serde::de::Error::custom)?;
                 changes.orders.entry(order_no).or_default().push(entry.event()?);

@@ -9,7 +9,7 @@ use tracing::{error, warn};
 use super::{changes::Changes, orders, sales, stock};
 use crate::{
     engine::Database,
-    journal::{Entry, Journal, Subscription, move_checkpoints},
+    journal::{Entry, Journal, Subscription, checkpoints, exchange_checkpoints, read_after},
     kernel::limits::{PROJECTED_EVENTS_MAX, SAGA_RETRY_MS},
 };
 
@@ -32,14 +32,15 @@ pub struct Projector {
     metrics: ProjectorMetrics,
 }
 
+/// Why entries did not get into the tables.
 #[derive(Debug, thiserror::Error)]
-enum ProjectError {
+pub enum ProjectError {
     #[error("an event cannot be read")]
     Event(#[from] serde_json::Error),
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
-    #[error("these entries are in the tables already")]
-    Overtaken,
+    #[error("another process projects the same entries")]
+    Contended,
 }
 
 impl Projector {
@@ -60,7 +61,7 @@ impl Projector {
                 match &cause {
                     ProjectError::Event(source) => error!(%cause, %source, "the tables fall behind"),
                     ProjectError::Database(source) => warn!(%cause, %source, "the tables fall behind"),
-                    ProjectError::Overtaken => warn!(%cause, "the projection goes back to its checkpoints"),
+                    ProjectError::Contended => warn!(%cause, "the tables are read again from the checkpoint"),
                 }
                 tokio::time::sleep(Duration::from_millis(SAGA_RETRY_MS)).await;
                 while self.subscription.rewind().await.is_err() {
@@ -84,25 +85,68 @@ impl Projector {
             entries.extend(more);
         }
         let began = Instant::now();
-        self.write(&entries).await?;
+        write(&self.database, &entries).await?;
         self.metrics.seconds.observe(began.elapsed().as_secs_f64());
         self.metrics.lag.set(self.subscription.lag());
         Ok(())
     }
+}
 
-    async fn write(&self, entries: &[Entry]) -> Result<(), ProjectError> {
-        let changes = Changes::of(entries)?;
-        let mut connection = self.database.connection().await?;
-        let mut transaction = connection.begin().await?;
-        // What a crash loses of this is projected again, for its checkpoint is lost with it.
-        sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await?;
-        if !move_checkpoints(&mut transaction, SUBSCRIPTION, &changes.runs).await? {
-            return Err(ProjectError::Overtaken);
-        }
-        stock::write(&mut transaction, &changes).await?;
-        sales::write(&mut transaction, &changes.sales).await?;
-        orders::write(&mut transaction, &changes.orders).await?;
-        transaction.commit().await?;
-        Ok(())
+/// Takes entries in: rows and checkpoints in one transaction.
+async fn write(database: &Database, entries: &[Entry]) -> Result<(), ProjectError> {
+    let changes = Changes::of(entries)?;
+    let mut connection = database.connection().await?;
+    let mut transaction = connection.begin().await?;
+    // What a crash loses of this is projected again, for its checkpoint is lost with it.
+    sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await?;
+    if !exchange_checkpoints(&mut transaction, SUBSCRIPTION, &changes.runs).await? {
+        return Err(ProjectError::Contended);
     }
+    stock::write(&mut transaction, &changes).await?;
+    sales::write(&mut transaction, &changes.sales).await?;
+    orders::write(&mut transaction, &changes.orders).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Takes in what the tables lack, of every shard: for a shop whose nodes are stopped. Answers how many
+/// events that were.
+pub async fn catch_up(database: &Database) -> Result<u64, ProjectError> {
+    let seen = checkpoints(SUBSCRIPTION, database).await?;
+    let shards: Vec<i16> = {
+        let mut connection = database.connection().await?;
+        sqlx::query_scalar("SELECT id FROM shard ORDER BY id").fetch_all(&mut *connection).await?
+    };
+    let mut taken = 0;
+    for shard in shards.into_iter().filter_map(|shard| u16::try_from(shard).ok()) {
+        let mut after = seen.get(&shard).copied().unwrap_or(0);
+        loop {
+            let limit = i64::try_from(PROJECTED_EVENTS_MAX).unwrap_or(i64::MAX);
+            let entries = read_after(database, shard, after, limit).await?;
+            let Some(last) = entries.last() else { break };
+            after = last.position.seq;
+            write(database, &entries).await?;
+            taken += entries.len() as u64;
+        }
+    }
+    Ok(taken)
+}
+
+/// Throws the tables away and makes them anew from the journal: for a shop whose nodes are stopped.
+/// Answers how many events were taken in.
+pub async fn rebuild(database: &Database) -> Result<u64, ProjectError> {
+    let mut connection = database.connection().await?;
+    let mut transaction = connection.begin().await?;
+    sqlx::query("DELETE FROM checkpoint WHERE subscription = $1")
+        .bind(SUBSCRIPTION)
+        .execute(&mut *transaction)
+        .await?;
+    for table in
+        ["DELETE FROM orders", "DELETE FROM stock_pool", "DELETE FROM stock_ledger", "DELETE FROM flash_sale"]
+    {
+        sqlx::query(table).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    drop(connection);
+    catch_up(database).await
 }

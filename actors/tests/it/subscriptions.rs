@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use stampede_actors::{
-    journal::{Entry, Position, Run, Settled, Subscription, advance_checkpoints, move_checkpoints},
+    journal::{Entry, Position, Run, Settled, Subscription, advance_checkpoints, exchange_checkpoints},
     kernel::limits::FEED_BATCHES_MAX,
 };
 
@@ -115,7 +115,7 @@ async fn a_subscription_goes_on_from_its_checkpoint() {
 async fn a_run_counts_once() {
     let (store, _node) = started().await;
     let mut connection = store.database.connection().await.expect("a connection");
-    let run = |before, last| Run { before, last };
+    let run = |from, to| Run { from, to };
     for (runs, expected) in [
         (vec![(1, run(0, 5)), (2, run(0, 1))], true),
         // Again, overlapping, and over a gap.
@@ -129,7 +129,7 @@ async fn a_run_counts_once() {
     ] {
         let runs: BTreeMap<u16, Run> = runs.into_iter().collect();
         let mut transaction = sqlx::Connection::begin(&mut *connection).await.expect("begun");
-        let moved = move_checkpoints(&mut transaction, "p", &runs).await.expect("answered");
+        let moved = exchange_checkpoints(&mut transaction, "p", &runs).await.expect("answered");
         assert_eq!(moved, expected, "{runs:?}");
         if moved {
             transaction.commit().await.expect("committed");

@@ -4,6 +4,7 @@
 //! rate limit it is under and who may call it. The handler's extractors enforce the latter, and so take
 //! the caller before anything else; a test holds the two against each other, for every row.
 
+pub mod admin;
 pub mod auth;
 pub mod cart;
 pub mod flash_sales;
@@ -107,6 +108,14 @@ pub fn table() -> Vec<Row> {
         get("/api/v1/skus/{id}/stock", Public, Api, || web::to(stock::get)),
         post("/api/v1/skus/{id}/stock/restock", Seller, Api, || web::to(stock::restock)),
         post("/api/v1/skus/{id}/stock/adjust", Seller, Api, || web::to(stock::adjust)),
+        post("/api/v1/admin/load-users", Admin, Api, || web::to(admin::load_users)),
+        get("/api/v1/admin/actors", Admin, Api, || web::to(admin::actors)),
+        get("/api/v1/admin/actors/{kind}/{id}", Admin, Api, || web::to(admin::actor)),
+        post("/api/v1/admin/actors/{kind}/{id}/reset", Admin, Api, || web::to(admin::reset)),
+        post("/api/v1/admin/actors/{kind}/{id}/panic", Admin, Api, || web::to(admin::panic)),
+        get("/api/v1/admin/reconciliation", Admin, Api, || web::to(admin::reconciliation)),
+        get("/api/v1/admin/parked", Admin, Api, || web::to(admin::parked)),
+        post("/api/v1/admin/parked/retry", Admin, Api, || web::to(admin::retry_parked)),
         get("/api/v1/admin/orders", Admin, Api, || web::to(orders::list_all)),
         post("/api/v1/admin/orders/{order_no}/ship", Admin, Api, || web::to(orders::ship)),
         post("/api/v1/admin/orders/{order_no}/deliver", Admin, Api, || web::to(orders::deliver)),
