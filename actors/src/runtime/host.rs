@@ -11,7 +11,7 @@ use std::{
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use tokio::sync::oneshot;
-use tracing::{Span, debug_span, error};
+use tracing::{Span, error, info_span};
 use uuid::Uuid;
 
 use super::{
@@ -217,7 +217,7 @@ impl<E: Entity> Host<E> {
         let Some(Slot::Live(live)) = self.entities.get_mut(&ask.id) else {
             return ask.reply.send(Err(AskError::Unavailable));
         };
-        let span = debug_span!(parent: &ask.span, "decide", kind = E::KIND, id = %ask.id);
+        let span = info_span!(parent: &ask.span, "decide", kind = E::KIND, id = %ask.id);
         let _entered = span.enter();
         match &ask.body {
             Body::Command(command) => {
@@ -302,6 +302,7 @@ impl<E: Entity> Host<E> {
                 .notices
                 .send(Notice::Snapshot { incarnation: self.incarnation.clone(), id: live.name.clone() });
         }
+        let span = info_span!(parent: &span, "commit", kind = E::KIND, events = new.len());
         self.runtime.journal.append(Append {
             incarnation: self.incarnation.clone(),
             id: live.name.clone(),

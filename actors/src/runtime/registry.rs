@@ -11,7 +11,7 @@ use std::{
 use actix::{Addr, ArbiterHandle, Context, dev::channel::channel};
 use dashmap::{DashMap, Entry};
 use tokio::sync::{mpsc, oneshot};
-use tracing::Span;
+use tracing::info_span;
 use uuid::Uuid;
 
 use super::{
@@ -169,7 +169,7 @@ impl<E: Entity> Registry<E> {
                 body,
                 reply: Reply { sender, admission },
                 asked_at: Instant::now(),
-                span: Span::current(),
+                span: info_span!("mailbox", kind = E::KIND),
                 waiting: Some(Waiting::new(&self.metrics)),
                 companion,
             };
