@@ -67,12 +67,15 @@ async fn what_was_missed_in_passing_is_read_before_the_rest() {
     let mut subscription = Subscription::open("s", &store.database, &node.journal).await.expect("open");
     write(&node, 1, 1..=1).await;
     assert_eq!(read(&mut subscription, 1).await, [Position { shard: 1, seq: 1 }]);
+    // It follows from memory: it waits before this is written.
+    let (positions, ()) = tokio::join!(read(&mut subscription, 1), write(&node, 1, 2..=2));
+    assert_eq!(positions, [Position { shard: 1, seq: 2 }]);
     // Shard 1 falls quiet with what is missed; shard 2 alone fills the memory.
-    write(&node, 1, 2..=4).await;
+    write(&node, 1, 3..=5).await;
     write(&node, 2, 1..=i64::try_from(FEED_BATCHES_MAX).expect("a small number")).await;
     assert!(subscription.ready().is_empty(), "nothing is handed out over a gap");
     let next = subscription.next().await.expect("read");
-    assert_eq!(next.first().map(|entry| entry.position), Some(Position { shard: 1, seq: 2 }));
+    assert_eq!(next.first().map(|entry| entry.position), Some(Position { shard: 1, seq: 3 }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
