@@ -21,3 +21,10 @@ pub mod saga;
 pub mod projection;
 
 pub mod cluster;
+
+#[cfg(test)]
+extern crate self as stampede_actors;
+
+#[cfg(test)]
+#[path = "tests/golden.rs"]
+mod golden;

@@ -31,6 +31,61 @@ use crate::{
         routes::auth::login_gomall,
         routes::me::read,
         routes::me::change,
+        routes::flash_sales::list,
+        routes::flash_sales::get,
+        routes::flash_sales::purchase,
+        routes::flash_sales::mine,
+        routes::flash_sales::create,
+        routes::flash_sales::amend,
+        routes::flash_sales::pause,
+        routes::flash_sales::resume,
+        routes::flash_sales::close,
+        routes::orders::create,
+        routes::orders::list,
+        routes::orders::list_all,
+        routes::orders::statistics,
+        routes::orders::get,
+        routes::orders::pay,
+        routes::orders::cancel,
+        routes::orders::confirm,
+        routes::orders::ship,
+        routes::orders::deliver,
+        routes::cart::get,
+        routes::cart::count,
+        routes::cart::add,
+        routes::cart::change_line,
+        routes::cart::remove,
+        routes::cart::select,
+        routes::cart::clear,
+        routes::stock::get,
+        routes::stock::restock,
+        routes::stock::adjust,
+        routes::products::list,
+        routes::products::get,
+        routes::products::create,
+        routes::products::replace,
+        routes::products::change,
+        routes::products::delete,
+        routes::products::set_status,
+        routes::categories::list,
+        routes::categories::create,
+        routes::gomall::products,
+        routes::gomall::create_product,
+        routes::gomall::replace_product,
+        routes::gomall::order,
+        routes::gomall::add_to_cart,
+        routes::gomall::change_cart,
+        routes::gomall::remove_from_cart,
+        routes::gomall::seckill,
+        routes::gomall::init_seckill,
+        routes::admin::load_users,
+        routes::admin::actors,
+        routes::admin::actor,
+        routes::admin::reset,
+        routes::admin::panic,
+        routes::admin::reconciliation,
+        routes::admin::parked,
+        routes::admin::retry_parked,
         routes::ops::live,
         routes::ops::ready,
         routes::ops::health,
@@ -41,10 +96,16 @@ use crate::{
     components(schemas(ProblemShape, FieldError)),
     tags(
         (name = "accounts", description = "Registering, logging in, and one's own account"),
+        (name = "flash sales", description = "What a shop comes together for"),
+        (name = "orders", description = "Buying directly, and the life of an order"),
+        (name = "cart", description = "The caller's cart"),
+        (name = "catalog", description = "Products and categories"),
+        (name = "stock", description = "The ledger of a SKU's units"),
+        (name = "admin", description = "For administrators"),
         (name = "operations", description = "For operators and their tools"),
         (name = "gomall", description = "The addresses of existing GoMall clients")
     ),
-    modifiers(&Security, &Twins)
+    modifiers(&Security, &Twins, &OperationIds)
 )]
 pub struct ApiDoc;
 
@@ -71,9 +132,35 @@ impl Modify for Twins {
                 document.paths.paths.get(twin_of).and_then(|item| operation(item, row.method.as_str()));
             let Some(mut copy) = original.cloned() else { continue };
             copy.tags = Some(vec!["gomall".to_owned()]);
-            copy.operation_id = copy.operation_id.map(|id| format!("gomall_{id}"));
             let item = document.paths.paths.entry(row.path.to_owned()).or_default();
             put(item, row.method.as_str(), copy);
+        }
+    }
+}
+
+/// Names operations after method and address: handlers of different resources share their names.
+struct OperationIds;
+
+impl Modify for OperationIds {
+    fn modify(&self, document: &mut Document) {
+        for (path, item) in &mut document.paths.paths {
+            let words: Vec<&str> = path
+                .split(|char: char| !char.is_ascii_alphanumeric())
+                .filter(|word| !word.is_empty())
+                .collect();
+            let name = words.join("_");
+            let operations = [
+                ("get", &mut item.get),
+                ("post", &mut item.post),
+                ("put", &mut item.put),
+                ("patch", &mut item.patch),
+                ("delete", &mut item.delete),
+            ];
+            for (method, operation) in operations {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some(format!("{method}_{name}"));
+                }
+            }
         }
     }
 }
@@ -132,5 +219,18 @@ mod tests {
             })
             .sum();
         assert_eq!(documented, listed, "something is documented that is not in the table");
+    }
+
+    #[test]
+    fn no_two_operations_have_the_same_id() {
+        let document = ApiDoc::openapi();
+        let mut seen = std::collections::BTreeSet::new();
+        for (path, item) in &document.paths.paths {
+            for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+                if let Some(operation) = operation(item, method) {
+                    assert!(seen.insert(operation.operation_id.clone()), "{method} {path}");
+                }
+            }
+        }
     }
 }

@@ -28,6 +28,6 @@ pub use load_users::{LoadUsersError, ensure_load_users};
 pub use login::{LoginError, login};
 pub use model::{Account, Role, Status, UnknownWord};
 pub use password::{PasswordHasher, Unhashed};
-pub use profile::{ProfileChange, ProfileError, by_id, set_status, update_profile};
+pub use profile::{ProfileChange, ProfileError, by_id, by_username, set_status, update_profile};
 pub use register::{RegisterError, register};
 pub use validate::NewAccount;

@@ -66,6 +66,18 @@ pub async fn by_id(db: &Database, id: UserId) -> Result<Option<Account>, sqlx::E
     .await
 }
 
+/// The account of that username, in any case.
+pub async fn by_username(db: &Database, username: &str) -> Result<Option<Account>, sqlx::Error> {
+    let mut connection = db.connection().await?;
+    sqlx::query_as(
+        "SELECT id, username, email, phone, role, status, version, created_at, updated_at, last_login_at
+         FROM account WHERE lower(username) = lower($1)",
+    )
+    .bind(username)
+    .fetch_optional(&mut *connection)
+    .await
+}
+
 /// Changes an account, if it is still at the expected version.
 pub async fn update_profile(
     db: &Database,

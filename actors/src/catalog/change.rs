@@ -21,7 +21,8 @@ use crate::kernel::{CategoryId, FieldError, FieldErrors, Money, ProductId, SkuId
 /// A SKU that cost what the product showed follows the product's new price. A list of SKUs is the
 /// whole list: a SKU of the same code, else of the same specifications, is changed; a new one is
 /// made; one that is not on it leaves the shelf, for orders and stock still name it. The default SKU
-/// stays the default. Stock is not changed here, but new SKUs may begin with some.
+/// stays the default. Stock is not changed here; what a list of SKUs says of it is answered, for the
+/// caller to see to.
 #[derive(Debug, Clone, Default)]
 pub struct ProductChange {
     pub name: Option<String>,
@@ -94,8 +95,8 @@ impl ProductChange {
         errors.finish()
     }
 
-    /// The product as it becomes, and what its new SKUs begin with.
-    fn apply(self, product: &mut Product) -> Vec<InitialStock> {
+    /// Makes the product what it becomes; answers what its SKUs have to be stocked with.
+    fn apply(self, product: &mut Product) -> Stocking {
         let shown = product.price;
         set(&mut product.name, self.name);
         set(&mut product.price, self.price);
@@ -110,8 +111,17 @@ impl ProductChange {
         for sku in product.skus.iter_mut().filter(|sku| sku.price == shown) {
             sku.price = product.price;
         }
-        self.skus.map_or_else(Vec::new, |skus| apply_skus(product, skus))
+        self.skus.map_or_else(Stocking::default, |skus| apply_skus(product, skus))
     }
+}
+
+/// What a change says of stock.
+#[derive(Default)]
+struct Stocking {
+    /// Of new SKUs.
+    initial: Vec<InitialStock>,
+    /// Of SKUs that were there before.
+    restated: Vec<InitialStock>,
 }
 
 fn set<T>(field: &mut T, value: Option<T>) {
@@ -120,8 +130,8 @@ fn set<T>(field: &mut T, value: Option<T>) {
     }
 }
 
-fn apply_skus(product: &mut Product, given: Vec<NewSku>) -> Vec<InitialStock> {
-    let mut initial_stock = Vec::new();
+fn apply_skus(product: &mut Product, given: Vec<NewSku>) -> Stocking {
+    let mut stocking = Stocking::default();
     let mut listed: Vec<SkuId> = Vec::with_capacity(given.len());
     for new in given {
         let free = |sku: &&mut Sku| !listed.contains(&sku.id);
@@ -133,11 +143,14 @@ fn apply_skus(product: &mut Product, given: Vec<NewSku>) -> Vec<InitialStock> {
             sku.price = new.price.unwrap_or(product.price);
             sku.specs = new.specs;
             sku.status = new.status;
+            if let Some(units) = new.stock {
+                stocking.restated.push(InitialStock { product_id: product.id, sku_id: sku.id, units });
+            }
             listed.push(sku.id);
         } else {
             let sku = draft_sku(&new, product.price);
             if let Some(units) = new.stock.filter(|&units| units > 0) {
-                initial_stock.push(InitialStock { product_id: product.id, sku_id: sku.id, units });
+                stocking.initial.push(InitialStock { product_id: product.id, sku_id: sku.id, units });
             }
             listed.push(sku.id);
             product.skus.push(sku);
@@ -146,7 +159,7 @@ fn apply_skus(product: &mut Product, given: Vec<NewSku>) -> Vec<InitialStock> {
     for sku in product.skus.iter_mut().filter(|sku| !listed.contains(&sku.id)) {
         sku.status = SkuStatus::Inactive;
     }
-    initial_stock
+    stocking
 }
 
 impl Catalog {
@@ -163,7 +176,7 @@ impl Catalog {
         let mut transaction = connection.begin().await?;
         let mut product = lock(&mut transaction, id, expected_version).await?;
         let before = product.skus.clone();
-        let initial_stock = change.apply(&mut product);
+        let Stocking { initial, restated } = change.apply(&mut product);
         let too_many = product.skus.len() > crate::kernel::limits::SKUS_MAX;
         if too_many {
             let detail = "the product would have too many, counting those off the shelf".to_owned();
@@ -172,12 +185,12 @@ impl Catalog {
         write_product(&mut transaction, &mut product).await?;
         write_skus(&mut transaction, &mut product, &before).await?;
         let products = [product];
-        outbox::append(&mut transaction, ProductEvent::Updated, &products, &initial_stock).await?;
+        outbox::append(&mut transaction, ProductEvent::Updated, &products, &initial).await?;
         transaction.commit().await?;
         drop(connection);
         let [product] = products;
         self.memory.forget(&product).await;
-        Ok(Created { product: Arc::new(product), initial_stock })
+        Ok(Created { product: Arc::new(product), initial_stock: initial, restated_stock: restated })
     }
 
     /// Deletes a product: its rows stay for the orders that name it, and nothing else finds it.

@@ -22,6 +22,8 @@ pub struct Created {
     pub product: Arc<Product>,
     /// Only SKUs that begin with some units.
     pub initial_stock: Vec<InitialStock>,
+    /// SKUs that were there before and whose available units the change states anew.
+    pub restated_stock: Vec<InitialStock>,
 }
 
 /// Units that a new SKU begins with.
@@ -45,7 +47,7 @@ impl Catalog {
         drop(connection);
         let [product] = products;
         self.memory.forget(&product).await;
-        Ok(Created { product: Arc::new(product), initial_stock })
+        Ok(Created { product: Arc::new(product), initial_stock, restated_stock: Vec::new() })
     }
 }
 

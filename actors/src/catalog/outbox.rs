@@ -71,3 +71,73 @@ pub(super) async fn append(
     .await
     .map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        catalog::{
+            Specs,
+            model::{ProductStatus, Sku, SkuStatus},
+        },
+        golden,
+        kernel::{CategoryId, Currency, Money, ProductId, SkuId, Timestamp, UserId},
+    };
+
+    fn product(status: ProductStatus) -> Product {
+        let (product, sku) = (Uuid::from_u128(0x019a_0001), Uuid::from_u128(0x019a_0002));
+        let at = Timestamp::from_millis(1_795_000_000_123);
+        Product {
+            id: ProductId(product),
+            default_sku_id: SkuId(sku),
+            name: "充电器".into(),
+            description: "65 W".into(),
+            price: Money::from_minor(1_990),
+            original_price: Some(Money::from_minor(2_990)),
+            currency: Currency::CNY,
+            category_id: Some(CategoryId(Uuid::from_u128(0x019a_0003))),
+            brand: Some("Acme".into()),
+            images: vec!["/images/1.webp".into()],
+            tags: vec!["new".into()],
+            specs: Specs::from([("watts".into(), json!(65))]),
+            status,
+            rating: 4.5,
+            review_count: 2,
+            sales: 7,
+            skus: vec![Sku {
+                id: SkuId(sku),
+                sku_code: "SKU-1".into(),
+                specs: Specs::from([("color".into(), json!("white"))]),
+                price: Money::from_minor(1_990),
+                status: SkuStatus::Active,
+                is_default: true,
+                version: 1,
+            }],
+            version: 1,
+            created_at: at,
+            updated_at: at,
+            created_by: Some(UserId(Uuid::from_u128(0x019a_0004))),
+        }
+    }
+
+    #[test]
+    fn payloads_are_written_as_they_were() {
+        for event in [ProductEvent::Created, ProductEvent::Updated, ProductEvent::Deleted] {
+            let (file, status) = match event {
+                ProductEvent::Created => ("product/created", ProductStatus::Active),
+                ProductEvent::Updated => ("product/updated", ProductStatus::Inactive),
+                ProductEvent::Deleted => ("product/deleted", ProductStatus::Deleted),
+            };
+            let product = product(status);
+            let stock = InitialStock { product_id: product.id, sku_id: product.default_sku_id, units: 500 };
+            let initial_stock = match event {
+                ProductEvent::Created | ProductEvent::Updated => vec![&stock],
+                ProductEvent::Deleted => vec![],
+            };
+            golden::is_written_as(file, &Payload { schema: SCHEMA, product: &product, initial_stock });
+        }
+    }
+}

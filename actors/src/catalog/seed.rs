@@ -118,6 +118,37 @@ impl Catalog {
         self.memory.forget_tree().await;
         Ok(stock.into_iter().map(|stock| (stock.sku_id, stock.units)).collect())
     }
+
+    /// The seeded SKUs that are still there under their codes, and what each began with: for whoever
+    /// makes sure that they are stocked.
+    pub async fn seeded_stock(&self) -> Result<Vec<(SkuId, i64)>, SeedError> {
+        let units = units_by_code()?;
+        let codes: Vec<&str> = units.keys().map(String::as_str).collect();
+        let mut connection = self.db.connection().await?;
+        let rows = sqlx::query("SELECT id, sku_code FROM sku WHERE sku_code = ANY($1) ORDER BY sku_code")
+            .bind(codes)
+            .fetch_all(&mut *connection)
+            .await?;
+        let mut stock = Vec::with_capacity(rows.len());
+        for row in rows {
+            let code: &str = row.try_get("sku_code")?;
+            if let Some(units) = units.get(code) {
+                stock.push((SkuId(row.try_get("id")?), *units));
+            }
+        }
+        Ok(stock)
+    }
+}
+
+/// The units that each seeded SKU begins with, by its code.
+fn units_by_code() -> Result<HashMap<String, i64>, serde_json::Error> {
+    let roots: Vec<Root> = serde_json::from_str(DATA)?;
+    let items = roots.into_iter().flat_map(|root| root.children).flat_map(|leaf| leaf.products);
+    let skus = items.enumerate().flat_map(|(place, item)| {
+        // Units do not depend on the category.
+        item.into_product(place + 1, CategoryId(Uuid::nil())).skus
+    });
+    Ok(skus.filter_map(|sku| Some((sku.sku_code?, sku.stock.unwrap_or(0)))).collect())
 }
 
 async fn is_seeded(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {

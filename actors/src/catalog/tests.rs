@@ -52,7 +52,7 @@ async fn a_simple_product_has_one_sku(catalog: &Catalog) -> Outcome {
         stock: Some(500),
         ..NewProduct::new("充电器 · Charger", price("19.90"))
     };
-    let Created { product, initial_stock } = catalog.create(None, &new).await?;
+    let Created { product, initial_stock, .. } = catalog.create(None, &new).await?;
     assert_eq!(product.skus.len(), 1);
     assert_eq!((product.version, product.status), (1, ProductStatus::Active));
     let sku_id = product.default_sku_id;
@@ -86,7 +86,7 @@ async fn skus_have_prices_of_their_own(catalog: &Catalog) -> Outcome {
         ],
         ..NewProduct::new("Mug", price("100.00"))
     };
-    let Created { product, initial_stock } = catalog.create(None, &new).await?;
+    let Created { product, initial_stock, .. } = catalog.create(None, &new).await?;
     let prices: Vec<_> = product.skus.iter().map(|sku| sku.price.to_string()).collect();
     assert_eq!(prices, ["90.00", "100.00", "150.00"]);
     assert_eq!(product.default_sku_id, product.skus[1].id, "the one that costs what the product shows");
@@ -137,7 +137,7 @@ async fn a_list_of_skus_is_the_whole_list(catalog: &Catalog) -> Outcome {
         NewProduct { skus: vec![sku("red", None), sku("blue", None)], ..NewProduct::new("Cap", price("30")) };
     let made = catalog.create(None, &new).await?.product;
     let skus = Some(vec![sku("blue", Some(9)), sku("green", Some(7))]);
-    let Created { product, initial_stock } =
+    let Created { product, initial_stock, restated_stock } =
         catalog.update(made.id, ProductChange { skus, ..ProductChange::default() }, None).await?;
     let shown: Vec<_> = product.skus.iter().map(|sku| (sku.specs["color"].clone(), sku.status)).collect();
     assert_eq!(
@@ -150,6 +150,7 @@ async fn a_list_of_skus_is_the_whole_list(catalog: &Catalog) -> Outcome {
     );
     assert_eq!(product.skus[1].id, made.skus[1].id);
     assert_eq!(initial_stock, [InitialStock { product_id: made.id, sku_id: product.skus[2].id, units: 7 }]);
+    assert_eq!(restated_stock, [InitialStock { product_id: made.id, sku_id: made.skus[1].id, units: 9 }]);
     assert_eq!(catalog.by_id(made.id).await?, Some(product));
     Ok(())
 }

@@ -42,6 +42,8 @@ pub enum OpenError {
     Connect(#[source] sqlx::Error),
     #[error("the embedded Postgres in {path} could not be started: {cause}")]
     Embedded { path: PathBuf, cause: String },
+    #[error("the data folder {path} is in use by another process")]
+    InUse { path: PathBuf },
     #[error("this build has no embedded Postgres; set DATABASE_URL")]
     NotBuiltIn,
     #[error("the migrations could not be applied")]

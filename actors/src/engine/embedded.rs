@@ -19,7 +19,13 @@ impl Embedded {
     /// Starts the server on its files, made if missing. It listens on a free loopback port.
     pub(super) async fn start(data: PathBuf) -> Result<Self, OpenError> {
         let path = data.join("postgres");
-        let failed = |cause: String| OpenError::Embedded { path: data.join("postgres"), cause };
+        let failed = |cause: String| {
+            // The engine has no error of its own for it.
+            if cause.contains("already in use") {
+                return OpenError::InUse { path: data.clone() };
+            }
+            OpenError::Embedded { path: data.join("postgres"), cause }
+        };
         let root = path.clone();
         let started = tokio::task::spawn_blocking(move || PgliteServer::builder().path(root).start()).await;
         let server = started

@@ -7,7 +7,8 @@ use tokio::sync::broadcast;
 use super::Entry;
 use crate::kernel::limits::FEED_BATCHES_MAX;
 
-/// The events of one committed batch, in order per shard.
+/// The events of one committed batch, in order per shard; none when shards were taken, whose journals
+/// must be read from the table.
 #[derive(Debug)]
 pub struct Committed {
     pub entries: Vec<Entry>,

@@ -1,4 +1,5 @@
-//! Ownership of shards in the database: the only statements that write `shop` and `shard`.
+//! Ownership of shards in the database: the only statements that write `shop` and `shard`, but for
+//! those that move a whole shop to another engine.
 //!
 //! An epoch grows whenever ownership is taken, even from oneself. Taking waits for the batches that
 //! hold the rows `FOR SHARE`, so that what is read in a later statement includes them.

@@ -10,7 +10,10 @@ use std::{
 };
 
 use sqlx::Row;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::{
+    Receiver,
+    error::{RecvError, TryRecvError},
+};
 
 use super::{Committed, Entry, Journal, Position, ShardId, read_after};
 use crate::{engine::Database, kernel::limits::CATCH_UP_EVENTS_MAX};
@@ -71,7 +74,12 @@ impl Subscription {
         }
         match self.feed.try_recv() {
             Ok(batch) => self.take(&batch),
-            Err(_) => Vec::new(),
+            Err(TryRecvError::Lagged(_)) => {
+                // Without this a shard that then falls quiet would wait until all do.
+                self.behind = true;
+                Vec::new()
+            }
+            Err(TryRecvError::Empty | TryRecvError::Closed) => Vec::new(),
         }
     }
 
@@ -94,6 +102,7 @@ impl Subscription {
     }
 
     fn take(&mut self, batch: &Committed) -> Vec<Entry> {
+        self.behind |= batch.entries.is_empty();
         let mut fresh = Vec::with_capacity(batch.entries.len());
         for entry in &batch.entries {
             let Position { shard, seq } = entry.position;

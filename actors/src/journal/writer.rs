@@ -116,6 +116,8 @@ pub struct Writer {
     feed: Feed,
     node: Arc<str>,
     metrics: WriterMetrics,
+    /// Those who have told it to stop and wait for the end.
+    stopping: Vec<oneshot::Sender<()>>,
 }
 
 /// How one statement ended, short of success.
@@ -145,16 +147,17 @@ impl Writer {
             node: node.clone(),
             gathered: metrics.gathered.clone(),
         };
-        (journal, Writer { database, orders, holdings, feed, node, metrics })
+        (journal, Writer { database, orders, holdings, feed, node, metrics, stopping: Vec::new() })
     }
 
     /// Serves appends until told to stop.
     pub async fn run(mut self) {
         let mut orders = Vec::with_capacity(BATCH_EVENTS_MAX);
-        while self.orders.recv_many(&mut orders, BATCH_EVENTS_MAX).await > 0 {
+        while self.stopping.is_empty() && self.orders.recv_many(&mut orders, BATCH_EVENTS_MAX).await > 0 {
             let mut batch = Vec::with_capacity(orders.len());
             for order in orders.drain(..) {
                 match order {
+                    order if !self.stopping.is_empty() => self.refuse(order),
                     Order::Append(append) => {
                         self.metrics.gathered.dec();
                         batch.push(append);
@@ -166,23 +169,47 @@ impl Writer {
                     }
                     Order::Stop { done } => {
                         self.commit(std::mem::take(&mut batch)).await;
-                        let _ = done.send(());
-                        return;
+                        self.stopping.push(done);
                     }
                 }
             }
             self.commit(batch).await;
         }
+        // Whatever came behind is settled too: an append that is only dropped would be under way for
+        // ever.
+        self.orders.close();
+        while let Some(order) = self.orders.recv().await {
+            self.refuse(order);
+        }
+        for done in self.stopping {
+            let _ = done.send(());
+        }
+    }
+
+    fn refuse(&mut self, order: Order) {
+        match order {
+            Order::Append(append) => {
+                self.metrics.gathered.dec();
+                fail(vec![append], Settled::NotWritten);
+            }
+            Order::Take { done, .. } => {
+                let _ = done.send(Err(sqlx::Error::PoolTimedOut));
+            }
+            Order::Stop { done } => self.stopping.push(done),
+        }
     }
 
     async fn commit(&mut self, gathered: Vec<Append>) {
-        // Barriers are settled with the batch that they stand in; those without events pass at once.
+        // Barriers are settled with the batch that they stand in. Those before it pass at once, unless
+        // what they stood behind has failed: then they would tell of what is not in the journal.
         let mut batch = Vec::with_capacity(gathered.len());
         for append in gathered {
-            if append.events.is_empty() && batch.is_empty() {
+            if !append.events.is_empty() || !batch.is_empty() {
+                batch.push(append);
+            } else if append.incarnation.is_current(&self.holdings) {
                 append.settled(Settled::Committed);
             } else {
-                batch.push(append);
+                fail(vec![append], Settled::NotWritten);
             }
         }
         if !batch.is_empty() {
@@ -358,19 +385,10 @@ impl Writer {
                 Err(error) => warn!(error = %Chain(&error), "the outcome cannot be settled yet"),
             }
             while let Ok(order) = self.orders.try_recv() {
-                match order {
-                    Order::Append(append) => {
-                        self.metrics.gathered.dec();
-                        fail(vec![append], Settled::NotWritten);
-                    }
-                    Order::Take { done, .. } => {
-                        let _ = done.send(Err(sqlx::Error::PoolTimedOut));
-                    }
-                    Order::Stop { done } => {
-                        let _ = done.send(());
-                        return;
-                    }
-                }
+                self.refuse(order);
+            }
+            if !self.stopping.is_empty() {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(SETTLE_RETRY_MS)).await;
         }
@@ -393,6 +411,8 @@ impl Writer {
         for taken in &taken {
             self.holdings.hold(taken.shard, taken.epoch, taken.head);
         }
+        // Their journals may hold what this process has never had in memory.
+        self.feed.publish(Committed { entries: Vec::new() });
         Ok(taken)
     }
 }

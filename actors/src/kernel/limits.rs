@@ -45,6 +45,8 @@ pub const RESTART_BACKOFF_MS_MAX: u64 = 1_000;
 
 /// Events since the last snapshot that make a new one worth its while.
 pub const SNAPSHOT_EVENTS_MIN: u64 = 5_000;
+/// Snapshots of one kind of actor that wait to be taken.
+pub const SNAPSHOTS_WAITING_MAX: usize = 4_096;
 
 /// Reservations and keys in a terminal state are forgotten after this long.
 pub const FORGET_AFTER_MS: i64 = 48 * 3_600_000;

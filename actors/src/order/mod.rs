@@ -7,6 +7,8 @@
 mod actor;
 mod decide;
 mod model;
+#[cfg(test)]
+mod tests;
 
 pub use actor::{Order, OrderActors};
 pub use model::{

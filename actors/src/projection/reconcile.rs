@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A difference, told for a person.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Difference {
     /// What it is about: `sku <id>` or `order <number>`.
     pub subject: String,
@@ -27,7 +27,7 @@ pub struct Difference {
 }
 
 /// The outcome of a reconciliation.
-#[derive(Debug, Clone, Default, serde::Serialize)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct Report {
     pub skus: usize,
     pub orders: usize,

@@ -15,10 +15,20 @@ use crate::{
 pub(super) async fn write(connection: &mut PgConnection, changes: &Changes) -> Result<(), sqlx::Error> {
     if !changes.received.is_empty() {
         let (skus, units): (Vec<Uuid>, Vec<i64>) = changes.received.iter().unzip();
+        // New rows start from nothing, so that what is added passes the table's checks as a sum: an
+        // insert is checked before it turns into an update.
         sqlx::query(
             "INSERT INTO stock_ledger (sku_id, received)
-             SELECT * FROM unnest($1::uuid[], $2::bigint[])
-             ON CONFLICT (sku_id) DO UPDATE SET received = stock_ledger.received + excluded.received",
+             SELECT sku, 0 FROM unnest($1::uuid[]) AS changed (sku)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(&skus)
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query(
+            "UPDATE stock_ledger SET received = stock_ledger.received + changed.units
+             FROM unnest($1::uuid[], $2::bigint[]) AS changed (sku, units)
+             WHERE stock_ledger.sku_id = changed.sku",
         )
         .bind(skus)
         .bind(units)
@@ -32,7 +42,7 @@ pub(super) async fn write(connection: &mut PgConnection, changes: &Changes) -> R
     let column = |of: fn(&Pool) -> i64| changes.pools.values().map(of).collect::<Vec<i64>>();
     let skus: Vec<Uuid> = keys().map(|(sku, _)| *sku).collect();
     let pools: Vec<Uuid> = keys().map(|(_, pool)| *pool).collect();
-    // New pools start from nothing, so that what is added passes the table's checks as a sum.
+    // The same for pools.
     sqlx::query(
         "INSERT INTO stock_pool (sku_id, pool, allotted, available, held, sold)
          SELECT sku, pool, 0, 0, 0, 0 FROM unnest($1::uuid[], $2::uuid[]) AS changed (sku, pool)

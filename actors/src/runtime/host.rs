@@ -11,7 +11,7 @@ use std::{
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use tokio::sync::oneshot;
-use tracing::{Span, debug_span, error};
+use tracing::{Span, error, info_span};
 use uuid::Uuid;
 
 use super::{
@@ -99,6 +99,11 @@ impl Drop for Waiting {
 #[rtype(result = "()")]
 pub(super) struct Wake<E: Entity>(pub E::Id);
 
+/// Lets go of what nobody waits for any more, so that an idle actor can be put to sleep.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Tidy;
+
 /// The actor.
 pub struct Host<E: Entity> {
     actor: Uuid,
@@ -123,6 +128,13 @@ struct Live<E: Entity> {
     version: i64,
     snapshot_at: i64,
     parked: Vec<Ask<E>>,
+}
+
+impl<E: Entity> Live<E> {
+    /// Whether it never came to be and nobody waits for it to.
+    fn is_empty(&self) -> bool {
+        self.version == 0 && self.parked.is_empty()
+    }
 }
 
 impl<E: Entity> Host<E> {
@@ -184,6 +196,18 @@ impl<E: Entity> Host<E> {
         for ask in waiting {
             self.process(ask);
         }
+        self.forget_if_empty(id);
+    }
+
+    /// Lets go of an entity that does not exist and that nobody waits for: asking for what is not there
+    /// must not fill memory.
+    fn forget_if_empty(&mut self, id: &E::Id) {
+        if E::only_entity(self.actor).is_some() {
+            return;
+        }
+        if matches!(self.entities.get(id), Some(Slot::Live(live)) if live.is_empty()) {
+            self.entities.remove(id);
+        }
     }
 
     fn process(&mut self, ask: Ask<E>) {
@@ -193,7 +217,7 @@ impl<E: Entity> Host<E> {
         let Some(Slot::Live(live)) = self.entities.get_mut(&ask.id) else {
             return ask.reply.send(Err(AskError::Unavailable));
         };
-        let span = debug_span!(parent: &ask.span, "decide", kind = E::KIND, id = %ask.id);
+        let span = info_span!(parent: &ask.span, "decide", kind = E::KIND, id = %ask.id);
         let _entered = span.enter();
         match &ask.body {
             Body::Command(command) => {
@@ -248,7 +272,10 @@ impl<E: Entity> Host<E> {
     /// Appends the events, and answers when they and everything before them are committed.
     fn enqueue(&mut self, id: &E::Id, events: Vec<E::Event>, answer: Answer<E>, reply: Reply<E>, span: Span) {
         if events.is_empty() && !self.incarnation.has_pending() {
-            return reply.send(answer);
+            // What was pending when the message was let in may have failed since; then the answer
+            // tells of what is not in the journal.
+            let current = self.incarnation.is_current(self.runtime.journal.holdings());
+            return reply.send(if current { answer } else { Err(AskError::Unavailable) });
         }
         let Some(Slot::Live(live)) = self.entities.get_mut(id) else {
             return reply.send(Err(AskError::Unavailable));
@@ -275,6 +302,7 @@ impl<E: Entity> Host<E> {
                 .notices
                 .send(Notice::Snapshot { incarnation: self.incarnation.clone(), id: live.name.clone() });
         }
+        let span = info_span!(parent: &span, "commit", kind = E::KIND, events = new.len());
         self.runtime.journal.append(Append {
             incarnation: self.incarnation.clone(),
             id: live.name.clone(),
@@ -316,7 +344,11 @@ impl<E: Entity> Handler<Ask<E>> for Host<E> {
         drop(ask.waiting.take());
         self.metrics.waited.observe(began.duration_since(ask.asked_at).as_secs_f64());
         match self.entities.get_mut(&ask.id) {
-            Some(Slot::Live(_)) => self.process(ask),
+            Some(Slot::Live(_)) => {
+                let id = ask.id.clone();
+                self.process(ask);
+                self.forget_if_empty(&id);
+            }
             Some(Slot::Loading(waiting)) => waiting.push(ask),
             None => self.load(ask.id.clone(), Some(ask), ctx),
         }
@@ -332,6 +364,21 @@ impl<E: Entity> Handler<Wake<E>> for Host<E> {
         if !self.entities.contains_key(&id) {
             self.load(id, None, ctx);
         }
+    }
+}
+
+impl<E: Entity> Handler<Tidy> for Host<E> {
+    type Result = ();
+
+    fn handle(&mut self, _: Tidy, _: &mut Self::Context) {
+        let single = E::only_entity(self.actor).is_some();
+        self.entities.retain(|_, slot| match slot {
+            Slot::Loading(_) => true,
+            Slot::Live(live) => {
+                live.parked.retain(|parked| !parked.reply.sender.is_closed());
+                single || !live.is_empty()
+            }
+        });
     }
 }
 

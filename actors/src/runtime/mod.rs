@@ -16,6 +16,8 @@ mod metrics;
 mod registry;
 mod router;
 mod shepherd;
+#[cfg(test)]
+mod tests;
 
 pub use entity::{Answered, AskError, Entity, fold};
 pub use host::{Answer, Ask, Body, Companion, Host};

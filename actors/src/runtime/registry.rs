@@ -11,12 +11,12 @@ use std::{
 use actix::{Addr, ArbiterHandle, Context, dev::channel::channel};
 use dashmap::{DashMap, Entry};
 use tokio::sync::{mpsc, oneshot};
-use tracing::Span;
+use tracing::info_span;
 use uuid::Uuid;
 
 use super::{
     ActorMetrics, Answered, Ask, AskError, Body, Entity, Host, KindMetrics, Loader, Place, Router,
-    host::{Answer, Companion, Reply, Waiting, Wake},
+    host::{Answer, Companion, Reply, Tidy, Waiting, Wake},
     lane::Lanes,
     shepherd::{Notice, Shepherd},
 };
@@ -169,7 +169,7 @@ impl<E: Entity> Registry<E> {
                 body,
                 reply: Reply { sender, admission },
                 asked_at: Instant::now(),
-                span: Span::current(),
+                span: info_span!("mailbox", kind = E::KIND),
                 waiting: Some(Waiting::new(&self.metrics)),
                 companion,
             };
@@ -353,7 +353,13 @@ impl<E: Entity> Registry<E> {
             }
             Presence::Live(handle) => {
                 let idle = now_ms.saturating_sub(handle.used_at_ms.load(Ordering::Relaxed)) >= idle_ms;
-                !idle || handle.lanes.admitted() > 0 || handle.incarnation.has_pending()
+                let waiting = handle.lanes.admitted() > 0;
+                if idle && waiting {
+                    // Perhaps nobody waits for the answers any more; a full or closed mailbox is no
+                    // matter, for the next sweep asks again.
+                    let _ = handle.address.try_send(Tidy);
+                }
+                !idle || waiting || handle.incarnation.has_pending()
             }
             Presence::Ending(ended) => ended.has_pending(),
             Presence::Down | Presence::Quarantined => true,

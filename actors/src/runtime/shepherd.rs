@@ -16,7 +16,7 @@ use crate::{
     journal::{HistoryRequest, Incarnation, Snapshot, read_histories, write_snapshot},
     kernel::limits::{
         ACTORS_LIVE_MAX, IDLE_MS_CROWDED, IDLE_MS_MAX, PASSIVATION_INTERVAL_MS, RESTART_BACKOFF_MS,
-        RESTART_BACKOFF_MS_MAX, RESTART_WINDOW_MS, RESTARTS_MAX,
+        RESTART_BACKOFF_MS_MAX, RESTART_WINDOW_MS, RESTARTS_MAX, SNAPSHOTS_WAITING_MAX,
     },
 };
 
@@ -50,6 +50,9 @@ impl<E: Entity> Shepherd<E> {
 
     /// Serves for as long as the process lives.
     pub async fn run(mut self) {
+        // A task of its own: a slow database must not hold up the rebuilding of actors.
+        let (snapshots, requests) = mpsc::channel(SNAPSHOTS_WAITING_MAX);
+        tokio::spawn(take_snapshots(self.registry.clone(), requests));
         let mut sweep = tokio::time::interval(Duration::from_millis(PASSIVATION_INTERVAL_MS));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -57,9 +60,8 @@ impl<E: Entity> Shepherd<E> {
                 notice = self.notices.recv() => match notice {
                     Some(Notice::Died(incarnation)) => self.died(incarnation),
                     Some(Notice::Snapshot { incarnation, id }) => {
-                        // One at a time: snapshots yield to business.
-                        if let Err(cause) = self.snapshot(&incarnation, id).await {
-                            warn!(%cause, kind = E::KIND, "a snapshot was not taken; the next one will be");
+                        if snapshots.try_send((incarnation, id)).is_err() {
+                            warn!(kind = E::KIND, "too many snapshots wait; this one is left to the next");
                         }
                     }
                     Some(Notice::Reset(actor)) => {
@@ -108,24 +110,37 @@ impl<E: Entity> Shepherd<E> {
             registry.revive(actor, E::only_entity(actor));
         });
     }
+}
 
-    /// Folds the committed history, off the actor's thread. Only committed versions can get in.
-    async fn snapshot(&self, incarnation: &Incarnation, id: Arc<str>) -> Result<(), String> {
-        let runtime = &self.registry.runtime;
-        let request = HistoryRequest { kind: E::KIND, id: id.clone(), snapshots: true };
-        let histories =
-            read_histories(&runtime.database, &[request]).await.map_err(|error| error.to_string())?;
-        let Some(history) = histories.into_iter().next() else { return Ok(()) };
-        let name = id.clone();
-        let folding = tokio::task::spawn_blocking(move || {
-            let (state, version) = fold::<E>(&name, &history).map_err(|error| error.to_string())?;
-            let state = serde_json::to_string(&state).map_err(|error| error.to_string())?;
-            Ok::<_, String>(Snapshot { version, state })
-        });
-        let snapshot = folding.await.map_err(|error| error.to_string())??;
-        let fence = (runtime.journal.node(), incarnation.shard, incarnation.epoch);
-        write_snapshot(&runtime.database, fence, E::KIND, &id, &snapshot)
-            .await
-            .map_err(|error| error.to_string())
+/// One at a time: snapshots yield to business.
+async fn take_snapshots<E: Entity>(
+    registry: Arc<Registry<E>>,
+    mut requests: mpsc::Receiver<(Arc<Incarnation>, Arc<str>)>,
+) {
+    while let Some((incarnation, id)) = requests.recv().await {
+        if let Err(cause) = take_snapshot(&registry, &incarnation, id).await {
+            warn!(%cause, kind = E::KIND, "a snapshot was not taken; the next one will be");
+        }
     }
+}
+
+/// Folds the committed history, off the actor's thread. Only committed versions can get in.
+async fn take_snapshot<E: Entity>(
+    registry: &Registry<E>,
+    incarnation: &Incarnation,
+    id: Arc<str>,
+) -> Result<(), String> {
+    let runtime = &registry.runtime;
+    let request = HistoryRequest { kind: E::KIND, id: id.clone(), snapshots: true };
+    let histories = read_histories(&runtime.database, &[request]).await.map_err(|error| error.to_string())?;
+    let Some(history) = histories.into_iter().next() else { return Ok(()) };
+    let name = id.clone();
+    let folding = tokio::task::spawn_blocking(move || {
+        let (state, version) = fold::<E>(&name, &history).map_err(|error| error.to_string())?;
+        let state = serde_json::to_string(&state).map_err(|error| error.to_string())?;
+        Ok::<_, String>(Snapshot { version, state })
+    });
+    let snapshot = folding.await.map_err(|error| error.to_string())??;
+    let fence = (runtime.journal.node(), incarnation.shard, incarnation.epoch);
+    write_snapshot(&runtime.database, fence, E::KIND, &id, &snapshot).await.map_err(|error| error.to_string())
 }

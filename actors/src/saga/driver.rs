@@ -8,7 +8,7 @@ use std::{
 use prometheus::{IntCounterVec, IntGauge};
 use sqlx::Row;
 use tokio::sync::Semaphore;
-use tracing::{Instrument, debug_span, error, warn};
+use tracing::{Instrument, error, info_span, warn};
 
 use super::{Follow, SAGAS, window::Window};
 use crate::{
@@ -115,7 +115,7 @@ impl Driver {
             return;
         }
         let Ok(place) = self.places.clone().acquire_owned().await else { return };
-        let span = debug_span!(parent: &entry.span, "saga", event = &*entry.event_type);
+        let span = info_span!(parent: &entry.span, "saga", event = &*entry.event_type);
         // The first try of every command enters its receiver's mailbox here, in the journal's order.
         let mut under_way = Vec::with_capacity(follows.len());
         for (saga, command) in follows {

@@ -176,8 +176,8 @@ pub async fn reserve(
     now: Timestamp,
 ) -> Result<Answered<Answer>, AskError<Refusal>> {
     let entering = match (&reserve.source, actors.board(sku.0)) {
-        (Source::Sale(sale), Some(board)) => match board.enter(*sale, reserve.user, now) {
-            Ok(entering) => entering,
+        (Source::Sale(sale), Some(board)) => match board.enter(*sale, reserve.user, reserve.quantity, now) {
+            Ok(entering) => Some(entering),
             Err(refusal) => {
                 actors.count_refusal(&refusal);
                 return Err(AskError::Refused(refusal));

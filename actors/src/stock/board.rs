@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, RwLock,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering},
     },
 };
 
@@ -22,6 +22,8 @@ use crate::kernel::{FlashSaleId, Timestamp, UserId};
 #[derive(Debug, Default)]
 pub struct Board {
     sales: RwLock<HashMap<FlashSaleId, Arc<SaleBoard>>>,
+    /// Users with requests in the mailbox, and how many; bounded by the mailbox.
+    entering: Arc<DashMap<(FlashSaleId, UserId), usize>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,48 +33,48 @@ struct SaleBoard {
     closed: AtomicBool,
     starts_at: AtomicI64,
     ends_at: AtomicI64,
+    per_user_limit: AtomicU32,
     /// Users of whom a reservation or its key is known.
     buyers: DashSet<UserId>,
-    /// Users with requests in the mailbox, and how many.
-    entering: DashMap<UserId, usize>,
 }
 
 /// Marks a request on its way to its decision; goes with the message.
 #[derive(Debug)]
 pub struct Entering {
-    sale: Arc<SaleBoard>,
-    user: UserId,
+    entering: Arc<DashMap<(FlashSaleId, UserId), usize>>,
+    who: (FlashSaleId, UserId),
 }
 
 impl Drop for Entering {
     fn drop(&mut self) {
-        if let Some(mut count) = self.sale.entering.get_mut(&self.user) {
+        if let Some(mut count) = self.entering.get_mut(&self.who) {
             *count -= 1;
         }
-        self.sale.entering.remove_if(&self.user, |_, count| *count == 0);
+        self.entering.remove_if(&self.who, |_, count| *count == 0);
     }
 }
 
 impl Board {
-    /// Refuses a purchase that cannot succeed, or marks its entry; neither if nothing is shown of
-    /// the sale yet.
+    /// Refuses a purchase that cannot succeed, or marks its entry.
     pub fn enter(
         &self,
         sale: FlashSaleId,
         user: UserId,
+        quantity: u32,
         now: Timestamp,
-    ) -> Result<Option<Entering>, Refusal> {
-        let Some(board) = self.sale(sale) else { return Ok(None) };
-        // The actor shows a buyer before it shows the availability that the buyer left.
-        let refusal = board.refusal(now);
-        if let Some(refusal) = refusal
+    ) -> Result<Entering, Refusal> {
+        let who = (sale, user);
+        // The actor shows a buyer, then the availability that the buyer left, then it lets go of the
+        // entry. Read the other way round, nobody is missed on the way from one set to the other.
+        if let Some(board) = self.sale(sale)
+            && let Some(refusal) = board.refusal(quantity, now)
+            && !self.entering.contains_key(&who)
             && !board.buyers.contains(&user)
-            && !board.entering.contains_key(&user)
         {
             return Err(refusal);
         }
-        *board.entering.entry(user).or_insert(0) += 1;
-        Ok(Some(Entering { sale: board, user }))
+        *self.entering.entry(who).or_insert(0) += 1;
+        Ok(Entering { entering: self.entering.clone(), who })
     }
 
     /// Units of a sale that are for sale, if it is shown.
@@ -145,12 +147,14 @@ impl SaleBoard {
     fn set(&self, sale: &Sale) {
         self.starts_at.store(sale.terms.starts_at.as_millis(), Ordering::Release);
         self.ends_at.store(sale.terms.ends_at.as_millis(), Ordering::Release);
+        self.per_user_limit.store(sale.terms.per_user_limit, Ordering::Release);
         self.paused.store(sale.paused, Ordering::Release);
         self.closed.store(sale.closed_at.is_some(), Ordering::Release);
         self.available.store(sale.pool.available, Ordering::Release);
     }
 
-    fn refusal(&self, now: Timestamp) -> Option<Refusal> {
+    /// What the actor would say to somebody of whom it knows nothing.
+    fn refusal(&self, quantity: u32, now: Timestamp) -> Option<Refusal> {
         let starts_at = Timestamp::from_millis(self.starts_at.load(Ordering::Acquire));
         let closed = self.closed.load(Ordering::Acquire);
         if now < starts_at && !closed {
@@ -161,6 +165,10 @@ impl SaleBoard {
         }
         if self.paused.load(Ordering::Acquire) {
             return Some(Refusal::Paused);
+        }
+        let limit = self.per_user_limit.load(Ordering::Acquire);
+        if quantity > limit {
+            return Some(Refusal::LimitReached { limit, have: 0 });
         }
         (self.available.load(Ordering::Acquire) == 0).then_some(Refusal::SoldOut)
     }

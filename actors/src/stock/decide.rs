@@ -9,6 +9,9 @@ use crate::kernel::{
     limits::{FORGET_AFTER_MS, OPEN_SALES_MAX, QUANTITY_MAX, RESERVE_AGE_MS_MAX, UNITS_MAX},
 };
 
+/// Units that a SKU may have received before it receives more.
+const RECEIVED_MAX: i64 = UNITS_MAX * 1_000;
+
 /// Events that follow from a command; none if it was done before.
 pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     match command {
@@ -68,6 +71,10 @@ fn decide_reserve(state: &State, reserve: &Reserve, now: Timestamp) -> Result<Ve
             (Some(*id), &sale.terms.line, sale.terms.pay_within_ms)
         }
     };
+    // An order's total is an amount like any other.
+    if line.unit_price.as_minor().saturating_mul(i64::from(reserve.quantity)) > Money::MINOR_MAX {
+        return Err(invalid("quantity", "the total must be at most 9999999999.99"));
+    }
     Ok(vec![Event::Reserved(Box::new(Reserved {
         reservation: reserve.reservation,
         order_no: reserve.order_no,
@@ -162,7 +169,7 @@ fn decide_receive(
     if repeats(state, key)? {
         return Ok(Vec::new());
     }
-    if quantity <= 0 || quantity > UNITS_MAX || state.received > UNITS_MAX * 1_000 {
+    if quantity <= 0 || quantity > UNITS_MAX || state.received > RECEIVED_MAX {
         return Err(out_of_bounds("quantity", 1, UNITS_MAX));
     }
     Ok(vec![Event::Received { quantity, reason: reason.to_owned(), at: now, key }])
@@ -175,10 +182,11 @@ fn decide_adjust(
     key: Option<IdempotencyKey>,
     now: Timestamp,
 ) -> Result<Vec<Event>, Refusal> {
-    if repeats(state, key)? || delta == 0 {
+    // With a key, changing nothing is remembered too: units may have moved before it is repeated.
+    if repeats(state, key)? || (delta == 0 && key.is_none()) {
         return Ok(Vec::new());
     }
-    if delta.abs() > UNITS_MAX || state.received > UNITS_MAX * 1_000 {
+    if !(-UNITS_MAX..=UNITS_MAX).contains(&delta) || (delta > 0 && state.received > RECEIVED_MAX) {
         return Err(out_of_bounds("delta", -UNITS_MAX, UNITS_MAX));
     }
     if state.regular.available + delta < 0 {
@@ -227,6 +235,9 @@ fn receive_missing(
     }
     if !allowed {
         return Err(Refusal::InsufficientStock { available: state.regular.available });
+    }
+    if state.received > RECEIVED_MAX {
+        return Err(invalid("quantity", "the SKU has received too many units"));
     }
     Ok(vec![Event::Received { quantity: missing, reason: "for a flash sale".to_owned(), at: now, key: None }])
 }
@@ -385,6 +396,8 @@ pub fn apply(state: &mut State, event: &Event) {
                 sale.pool.allotted -= returned;
                 sale.pool.available -= returned;
                 sale.closed_at = Some(*at);
+                // The limit is over; only those stay whose reservations are still known.
+                sale.buyers.retain(|_, buyer| !buyer.reservations.is_empty());
                 state.regular.allotted += returned;
                 state.regular.available += returned;
             }
@@ -522,8 +535,8 @@ fn forget_reservation(state: &mut State, id: ReservationId) {
     let Some(sale) = known.sale.and_then(|sale| state.sales.get_mut(&sale)) else { return };
     let Some(buyer) = sale.buyers.get_mut(&known.user) else { return };
     buyer.reservations.retain(|reservation| *reservation != id);
-    // What was bought counts towards the limit for as long as the sale is known.
-    if buyer.reservations.is_empty() && buyer.units == 0 {
+    // What was bought counts towards the limit until the sale closes.
+    if buyer.reservations.is_empty() && (buyer.units == 0 || sale.closed_at.is_some()) {
         sale.buyers.remove(&known.user);
     }
 }

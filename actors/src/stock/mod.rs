@@ -8,6 +8,8 @@ mod actor;
 mod board;
 mod decide;
 mod model;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use actor::{Stock, StockActors, reserve};

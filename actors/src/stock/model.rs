@@ -4,7 +4,8 @@
 //! - per pool, `allotted = available + held + sold`, none of them negative;
 //! - `received` is the sum of all pools' `allotted`: initial stock, restocks and adjustments;
 //! - a reservation is `held`, then `confirmed` or `released`, and never changes again;
-//! - per flash sale, a buyer's units are those of the buyer's reservations that are not released.
+//! - per flash sale, a buyer's units are those of the buyer's reservations that are not released,
+//!   until the sale closes.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 

@@ -66,6 +66,12 @@ impl StockView {
         Self { received: state.received, pools: std::iter::once(regular).chain(sales).collect() }
     }
 
+    /// The regular pool.
+    #[must_use]
+    pub fn regular(&self) -> Pool {
+        self.pools.iter().find(|view| view.sale.is_none()).map_or_else(Pool::default, |view| view.pool)
+    }
+
     /// All pools together.
     #[must_use]
     pub fn total(&self) -> Pool {

@@ -1,9 +1,16 @@
 //! The command line: one file for each command.
 
+mod admin;
 mod config;
 mod loadtest;
+mod migrate;
+mod offline;
 mod openapi;
+mod reconcile;
+mod seed;
 mod serve;
+mod token;
+mod transfer;
 
 use std::{
     io::{self, Write as _},
@@ -13,9 +20,12 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::seed::{SeedFailure, Seeded, seed};
 use crate::{
+    client::Endpoint,
     config::{Config, ConfigError, Sources},
-    loadtest::LoadtestArgs,
+    loadtest::{self as load, LoadtestArgs},
+    startup::ADMIN_PASSWORD,
 };
 
 /// Everything was done, and every check held.
@@ -35,6 +45,20 @@ enum Command {
     Serve(serve::Serve),
     /// Puts a flash sale under load and proves that nothing was oversold, lost or doubled
     Loadtest(Box<LoadtestArgs>),
+    /// Fills an empty catalog with products and stock to begin with
+    Seed(seed::Seed),
+    /// Makes users for load tests and writes a token for each
+    Token(Box<token::Token>),
+    /// Makes administrators, and gives them new passwords
+    Admin(Box<admin::Admin>),
+    /// Checks that memory, tables and journal agree
+    Reconcile(Box<reconcile::Reconcile>),
+    /// Writes the whole shop to a file, to back it up or to move it
+    Export(transfer::Export),
+    /// Fills an empty shop from a file that `export` wrote
+    Import(transfer::Import),
+    /// Brings the database's tables up to date
+    Migrate(migrate::Migrate),
     /// Shows the settings in force, secrets masked
     Config(config::ShowConfig),
     /// Writes the contract as OpenAPI
@@ -78,6 +102,13 @@ pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(command) => command.run(),
         Command::Loadtest(args) => loadtest::run(*args),
+        Command::Seed(command) => command.run(),
+        Command::Token(command) => command.run(),
+        Command::Admin(command) => command.run(),
+        Command::Reconcile(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::Import(command) => command.run(),
+        Command::Migrate(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Openapi(command) => command.run(),
     };
@@ -96,6 +127,19 @@ pub fn say(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// Writes how far a command is to stderr. Where that is closed there is nobody to tell.
+pub fn tell(text: &str) {
+    let _written = writeln!(io::stderr(), "{text}");
+}
+
+/// A running server, as its administrator.
+fn administrator(url: Endpoint) -> Result<load::Shop, Failure> {
+    match std::env::var(ADMIN_PASSWORD).ok().filter(|password| !password.is_empty()) {
+        Some(password) => Ok(load::Shop::new(url, Some(password))),
+        None => Err(format!("set {ADMIN_PASSWORD} to the password of the server's user admin").into()),
+    }
 }
 
 #[cfg(test)]

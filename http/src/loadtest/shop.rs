@@ -86,6 +86,12 @@ impl Shop {
         Self { client: Client::new(endpoint), password: admin_password, token: None }
     }
 
+    /// A shop to be asked with an administrator's token, for as long as that lasts.
+    #[must_use]
+    pub fn with_token(endpoint: Endpoint, token: String) -> Self {
+        Self { client: Client::new(endpoint), password: None, token: Some((token, Instant::now())) }
+    }
+
     /// The server.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
@@ -95,7 +101,7 @@ impl Shop {
     /// Whether there is a password to be administrator with.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.password.is_some()
+        self.password.is_some() || self.token.is_some()
     }
 
     /// GETs `path`, as administrator if there is a password.

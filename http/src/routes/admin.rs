@@ -208,7 +208,9 @@ pub async fn panic(
         "stock" => shop.actors.stock.inject_panic(*id, SkuId(*id)).await,
         "cart" => shop.actors.cart.inject_panic(*id, UserId(*id)).await,
         _ => {
-            return Err(Problem::new(Code::NotFound).detail("Panics are injected into stock and cart actors."));
+            return Err(
+                Problem::new(Code::NotFound).detail("Panics are injected into stock and cart actors.")
+            );
         }
     }
     Ok(HttpResponse::Accepted().finish())

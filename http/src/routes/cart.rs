@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stampede_actors::{
     cart::{Command, Query as CartQuery, State},
-    kernel::{Money, SkuId, UserId},
+    kernel::{Code, Money, SkuId, UserId},
     projection,
 };
 use utoipa::ToSchema;
@@ -51,7 +51,8 @@ pub struct Cart {
 pub struct NewLine {
     pub sku_id: Uuid,
     /// 1, if missing.
-    pub quantity: Option<i64>,
+    #[serde(default = "wire::one")]
+    pub quantity: i64,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -94,10 +95,10 @@ pub async fn count(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Probl
 
 /// Adds to the cart.
 #[utoipa::path(post, path = "/api/v1/cart/items", tag = "cart", request_body = NewLine, security(("bearer" = [])),
-    responses((status = 200, body = Cart)))]
+    responses((status = 200, body = Cart), (status = 404)))]
 pub async fn add(caller: Auth, line: Json<NewLine>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
-    let quantity = wire::quantity(line.quantity, "quantity")?;
-    add_sku(&shop, caller.user_id, SkuId(line.sku_id), quantity, "sku_id").await
+    let quantity = wire::quantity(Some(line.quantity), "quantity")?;
+    add_sku(&shop, caller.user_id, SkuId(line.sku_id), quantity).await
 }
 
 pub(super) async fn add_sku(
@@ -105,11 +106,10 @@ pub(super) async fn add_sku(
     user: UserId,
     sku: SkuId,
     quantity: u32,
-    field: &'static str,
 ) -> Result<HttpResponse, Problem> {
     let offer = shop.catalog.offer(sku).await.map_err(|error| Problem::unavailable(&error))?;
     if !offer.is_some_and(|offer| offer.active) {
-        return Err(Problem::field(field, "unknown", "There is no such SKU for sale."));
+        return Err(Problem::new(Code::NotFound).detail("There is no such SKU for sale."));
     }
     change(shop, user, Command::Add { sku, quantity }).await
 }

@@ -1,14 +1,14 @@
 //! The caller's own account.
 
 use actix_web::{HttpResponse, web::Data};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use stampede_actors::{
     account::{self, Account, ProfileChange, ProfileError},
     kernel::Code,
 };
 use utoipa::ToSchema;
 
-use super::auth::User;
+use super::{auth::User, wire};
 use crate::{
     extract::{Auth, IfMatch, Json, etag},
     problem::{Problem, ProblemShape},
@@ -21,14 +21,9 @@ use crate::{
 pub struct Change {
     email: Option<String>,
     /// `null` forgets the phone.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "wire::given")]
     #[schema(value_type = Option<String>)]
     phone: Option<Option<String>>,
-}
-
-/// Tells `null` from nothing at all.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// The caller's account.

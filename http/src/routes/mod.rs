@@ -7,10 +7,14 @@
 pub mod admin;
 pub mod auth;
 pub mod cart;
+pub mod categories;
 pub mod flash_sales;
+pub mod gomall;
 pub mod me;
 pub mod ops;
 pub mod orders;
+mod product_body;
+pub mod products;
 mod purchase;
 mod refusal;
 pub mod stock;
@@ -91,6 +95,8 @@ pub fn table() -> Vec<Row> {
         patch("/api/v1/flash-sales/{id}", Admin, Api, || web::to(flash_sales::amend)),
         get("/api/v1/flash-sales", Public, Api, || web::to(flash_sales::list)),
         post("/api/v1/flash-sales", Admin, Api, || web::to(flash_sales::create)),
+        post("/api/seckill/init", Admin, Api, || web::to(gomall::init_seckill)),
+        post("/api/seckill", User, Flash, || web::to(gomall::seckill)),
         get("/api/v1/orders/statistics", User, Api, || web::to(orders::statistics)),
         post("/api/v1/orders/{order_no}/pay", User, Api, || web::to(orders::pay)),
         post("/api/v1/orders/{order_no}/cancel", User, Api, || web::to(orders::cancel)),
@@ -105,6 +111,15 @@ pub fn table() -> Vec<Row> {
         post("/api/v1/cart/items", User, Api, || web::to(cart::add)),
         get("/api/v1/cart", User, Api, || web::to(cart::get)),
         delete("/api/v1/cart", User, Api, || web::to(cart::clear)),
+        post("/api/v1/products/status", Seller, Api, || web::to(products::set_status)),
+        get("/api/v1/products/{id}", Public, Api, || web::to(products::get)),
+        put("/api/v1/products/{id}", Seller, Api, || web::to(products::replace)),
+        patch("/api/v1/products/{id}", Seller, Api, || web::to(products::change)),
+        delete("/api/v1/products/{id}", Seller, Api, || web::to(products::delete)),
+        get("/api/v1/products", Public, Api, || web::to(products::list)),
+        post("/api/v1/products", Seller, Api, || web::to(products::create)),
+        get("/api/v1/categories", Public, Api, || web::to(categories::list)),
+        post("/api/v1/categories", Admin, Api, || web::to(categories::create)),
         get("/api/v1/skus/{id}/stock", Public, Api, || web::to(stock::get)),
         post("/api/v1/skus/{id}/stock/restock", Seller, Api, || web::to(stock::restock)),
         post("/api/v1/skus/{id}/stock/adjust", Seller, Api, || web::to(stock::adjust)),
@@ -127,6 +142,24 @@ pub fn table() -> Vec<Row> {
             .twin_of("/api/v1/auth/register"),
         post("/api/user/login", Public, Login, || web::to(auth::login_gomall)),
         get("/api/user/profile", User, Api, || web::to(me::read)).twin_of("/api/v1/me"),
+        get("/api/product/{id}", Public, Api, || web::to(products::get)).twin_of("/api/v1/products/{id}"),
+        put("/api/product/{id}", Seller, Api, || web::to(gomall::replace_product)),
+        delete("/api/product/{id}", Seller, Api, || web::to(products::delete))
+            .twin_of("/api/v1/products/{id}"),
+        get("/api/product", Public, Api, || web::to(gomall::products)),
+        post("/api/product", Seller, Api, || web::to(gomall::create_product)),
+        post("/api/order/{order_no}/pay", User, Api, || web::to(orders::pay))
+            .twin_of("/api/v1/orders/{order_no}/pay"),
+        post("/api/order/{order_no}/cancel", User, Api, || web::to(orders::cancel))
+            .twin_of("/api/v1/orders/{order_no}/cancel"),
+        get("/api/order/{order_no}", User, Api, || web::to(orders::get)).twin_of("/api/v1/orders/{order_no}"),
+        get("/api/order", User, Api, || web::to(orders::list)).twin_of("/api/v1/orders"),
+        post("/api/order", User, Api, || web::to(gomall::order)),
+        delete("/api/cart/clear", User, Api, || web::to(cart::clear)).twin_of("/api/v1/cart"),
+        get("/api/cart", User, Api, || web::to(cart::get)).twin_of("/api/v1/cart"),
+        post("/api/cart", User, Api, || web::to(gomall::add_to_cart)),
+        put("/api/cart", User, Api, || web::to(gomall::change_cart)),
+        delete("/api/cart", User, Api, || web::to(gomall::remove_from_cart)),
         get("/live", Public, Free, || web::to(ops::live)),
         get("/ready", Public, Free, || web::to(ops::ready)),
         get("/health", Public, Free, || web::to(ops::health)),

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stampede_actors::{
-    kernel::{Code, OrderNo, SkuId, UserId},
+    kernel::{Code, IdempotencyKey, OrderNo, SkuId, UserId},
     order::{Command, OrderLine, OrderView, Query as OrderQuery, Status},
     projection::{self, OrderFilter},
     stock::Source,
@@ -192,7 +192,7 @@ pub struct Statistics {
 /// Buys directly from the regular stock.
 #[utoipa::path(post, path = "/api/v1/orders", tag = "orders", request_body = NewOrder, security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 201, body = Order), (status = 409, description = "insufficient_stock")))]
+    responses((status = 201, body = Order), (status = 404), (status = 409, description = "insufficient_stock")))]
 pub async fn create(request: KeyedJson<NewOrder>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let [item] = request.body.items.as_slice() else {
         return Err(Problem::field("items", "invalid", "A direct buy has exactly one line."));
@@ -200,7 +200,7 @@ pub async fn create(request: KeyedJson<NewOrder>, shop: Data<Shop>) -> Result<Ht
     let quantity = wire::quantity(Some(item.quantity), "items[0].quantity")?;
     let note = wire::note(request.body.note.clone(), "note")?;
     let sku = SkuId(item.sku_id);
-    direct_buy(&shop, request.caller.user_id, sku, quantity, note, request.key, "items[0].sku_id").await
+    direct_buy(&shop, request.caller.user_id, sku, quantity, note, request.key).await
 }
 
 /// Buys one SKU at its price of now.
@@ -210,12 +210,11 @@ pub(super) async fn direct_buy(
     sku: SkuId,
     quantity: u32,
     note: Option<String>,
-    key: Option<stampede_actors::kernel::IdempotencyKey>,
-    field: &'static str,
+    key: Option<IdempotencyKey>,
 ) -> Result<HttpResponse, Problem> {
     let offer = shop.catalog.offer(sku).await.map_err(|error| Problem::unavailable(&error))?;
     let Some(offer) = offer.filter(|offer| offer.active) else {
-        return Err(Problem::field(field, "unknown", "There is no such SKU for sale."));
+        return Err(Problem::new(Code::NotFound).detail("There is no such SKU for sale."));
     };
     let source = Source::Regular { line: line_of(&offer), pay_within_ms: shop.pay_within_ms() };
     let bought = buy(shop, Wish { user, sku, source, quantity, note, key }).await?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use stampede_actors::kernel::Code;
 use stampede_actors::{
     kernel::{IdempotencyKey, ReservationId, SkuId, UserId, limits::ORDER_WAIT_MS},
@@ -44,8 +45,8 @@ pub async fn buy(shop: &Shop, wish: Wish) -> Result<Bought, Problem> {
         issued_at: now,
         key: wish.key,
     };
-    let answered =
-        stock::reserve(&shop.actors.stock, wish.sku, reserve, now).await.map_err(refusal::stock)?;
+    let answered = stock::reserve(&shop.actors.stock, wish.sku, reserve, now).await;
+    let answered = answered.map_err(|error| with_line(refusal::stock(error), wish.sku, wish.quantity))?;
     let reservation = match answered.answer {
         Answer::Reservation(reservation) => reservation,
         Answer::Done | Answer::Stock(_) | Answer::Sale(_) | Answer::Mine(_) => {
@@ -61,4 +62,12 @@ pub async fn buy(shop: &Shop, wish: Wish) -> Result<Bought, Problem> {
         shop.metrics.orders_created.inc();
     }
     Ok(Bought { reservation, order, replayed: answered.replayed })
+}
+
+/// Names the line that there is not enough for.
+fn with_line(problem: Problem, sku: SkuId, quantity: u32) -> Problem {
+    if problem.code() != Code::InsufficientStock {
+        return problem;
+    }
+    problem.with("lines", json!([{ "sku_id": sku.0, "quantity": quantity }]))
 }

@@ -135,6 +135,9 @@ async fn change(
     key: Option<IdempotencyKey>,
 ) -> Result<HttpResponse, Problem> {
     let answered = shop.actors.stock.command(sku.0, sku, command(key)).await.map_err(refusal::stock)?;
+    if let Answer::Stock(view) = &answered.answer {
+        shop.remember_available(sku, view.regular().available).await;
+    }
     answer_stock(sku, &answered.answer, answered.replayed)
 }
 

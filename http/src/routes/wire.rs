@@ -1,7 +1,7 @@
 //! Shapes that more than one resource shares.
 
 use actix_web::HttpResponse;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use stampede_actors::kernel::{
     Money, Timestamp,
     limits::{NOTE_CHARS_MAX, QUANTITY_MAX},
@@ -64,6 +64,20 @@ impl<T> PageOf<T> {
             total_pages: (total + i64::from(page_size) - 1) / i64::from(page_size),
         }
     }
+}
+
+/// The quantity of who does not say.
+pub const fn one() -> i64 {
+    1
+}
+
+/// Tells `null` from nothing at all, for fields that can be forgotten.
+pub fn given<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// A quantity that a buyer may ask for.

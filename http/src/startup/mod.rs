@@ -7,7 +7,7 @@ mod shop;
 use std::{sync::Arc, time::Duration};
 
 pub use metrics::ShopMetrics;
-pub use node::{Node, NodeError};
+pub use node::{ADMIN_PASSWORD, Node, NodeError, generate_password};
 pub use shop::{OrderNumbers, Shop, ShopError, line_of, open_database, source};
 
 use crate::{

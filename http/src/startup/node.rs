@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The variable that holds the first administrator's password.
-const ADMIN_PASSWORD: &str = "STAMPEDE_ADMIN_PASSWORD";
+pub const ADMIN_PASSWORD: &str = "STAMPEDE_ADMIN_PASSWORD";
 /// Characters of a generated password; no two look alike.
 const PASSWORD_CHARACTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 const PASSWORD_LENGTH: usize = 20;
@@ -88,7 +88,9 @@ async fn ensure_admin(shop: &Shop) -> Result<Option<String>, RegisterError> {
     }
 }
 
-fn generate_password() -> String {
+/// A password that nobody chose.
+#[must_use]
+pub fn generate_password() -> String {
     let mut random = rand::rng();
     (0..PASSWORD_LENGTH)
         .map(|_| char::from(PASSWORD_CHARACTERS[random.random_range(0..PASSWORD_CHARACTERS.len())]))

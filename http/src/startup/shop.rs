@@ -1,6 +1,7 @@
 //! The shop behind the routes: engine, journal, actors and the tasks that keep them going.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -37,6 +38,10 @@ const SALES_REMEMBERED_MAX: u64 = 100_000;
 const UNKNOWN_SALE_TTL: Duration = Duration::from_millis(500);
 /// How long the running sale of a SKU is remembered, for addresses that name a product.
 const OPEN_SALE_TTL: Duration = Duration::from_millis(500);
+/// How long the available units of a SKU are remembered, for a crowd that looks at one product.
+const AVAILABLE_TTL: Duration = Duration::from_millis(500);
+/// SKUs whose available units are remembered.
+const AVAILABLE_REMEMBERED_MAX: u64 = 100_000;
 /// How often the gauges of running sales are set.
 const SALE_GAUGES_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -53,6 +58,7 @@ pub struct Shop {
     sale_skus: Cache<FlashSaleId, SkuId>,
     unknown_sales: Cache<FlashSaleId, ()>,
     open_sales: Cache<SkuId, Option<FlashSaleId>>,
+    available: Cache<SkuId, i64>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -151,6 +157,10 @@ impl Shop {
                 .max_capacity(SALES_REMEMBERED_MAX)
                 .time_to_live(OPEN_SALE_TTL)
                 .build(),
+            available: Cache::builder()
+                .max_capacity(AVAILABLE_REMEMBERED_MAX)
+                .time_to_live(AVAILABLE_TTL)
+                .build(),
             database,
             journal,
             actors,
@@ -214,6 +224,12 @@ impl Shop {
         self.open_sales.invalidate(&sku).await;
     }
 
+    /// Remembers that this is the sale of a SKU to buy from, before the tables show it.
+    pub async fn remember_open_sale(&self, sale: FlashSaleId, sku: SkuId) {
+        self.sale_skus.insert(sale, sku).await;
+        self.open_sales.insert(sku, Some(sale)).await;
+    }
+
     /// The flash sale of a SKU that runs now or is the next to start.
     pub async fn open_sale_of(&self, sku: SkuId) -> Result<Option<FlashSaleId>, Problem> {
         if let Some(known) = self.open_sales.get(&sku).await {
@@ -221,8 +237,37 @@ impl Shop {
         }
         let row = projection::open_sale_of(&self.database, sku).await;
         let sale = row.map_err(|error| Problem::unavailable(&error))?.map(|row| row.id);
-        self.open_sales.insert(sku, sale).await;
-        Ok(sale)
+        // One that was remembered meanwhile knows better than the tables did.
+        Ok(self.open_sales.entry(sku).or_insert(sale).await.into_value())
+    }
+
+    /// Units of each SKU's regular pool that are for sale; may lag by a second.
+    pub async fn available_of(&self, skus: &[SkuId]) -> Result<HashMap<SkuId, i64>, Problem> {
+        let mut units = HashMap::with_capacity(skus.len());
+        let mut missing = Vec::new();
+        for &sku in skus {
+            match self.available.get(&sku).await {
+                Some(available) => drop(units.insert(sku, available)),
+                None => missing.push(sku),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(units);
+        }
+        let read = projection::available_of(&self.database, &missing).await;
+        let read = read.map_err(|error| Problem::unavailable(&error))?;
+        for sku in missing {
+            let shown = read.get(&sku).copied().unwrap_or(0);
+            // What an actor said meanwhile is newer than the tables.
+            let entry = self.available.entry(sku).or_insert(shown).await;
+            units.insert(sku, entry.into_value());
+        }
+        Ok(units)
+    }
+
+    /// Remembers what an actor said of a SKU, so that whoever changed it sees it before the tables do.
+    pub async fn remember_available(&self, sku: SkuId, units: i64) {
+        self.available.insert(sku, units).await;
     }
 }
 

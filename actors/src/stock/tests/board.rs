@@ -1,0 +1,108 @@
+//! What is shown outside the mailbox.
+
+use super::{super::board::Board, *};
+
+/// A board as it is after the commands, each published as the actor does.
+fn shown(state: &State) -> Board {
+    let board = Board::default();
+    board.publish(state, &[]);
+    board
+}
+
+fn does(board: &Board, state: State, seconds: i64, command: &Command) -> State {
+    let mut after = state;
+    let Ok(events) = decide(&after, command, at(seconds)) else { panic!("{command:?} was refused") };
+    events.iter().for_each(|event| apply(&mut after, event));
+    board.publish(&after, &events);
+    after
+}
+
+#[test]
+fn outsiders_who_cannot_succeed_are_refused_and_nobody_else() {
+    let sold_out =
+        || and(on_sale(), &[(110, reserve(buy(1, 2))), (110, reserve(buy(2, 2))), (110, reserve(buy(3, 1)))]);
+    let paused = || and(on_sale(), &[(110, PAUSE)]);
+    let closed = || and(on_sale(), &[(110, CLOSE)]);
+    for (what, state, seconds, quantity, expected) in [
+        ("open", on_sale(), 150, 1, None),
+        ("early", on_sale(), 99, 1, Some(Refusal::NotStarted { starts_at: at(100) })),
+        ("over", on_sale(), 200, 1, Some(Refusal::Ended)),
+        ("closed before its start", closed(), 50, 1, Some(Refusal::Ended)),
+        ("paused", paused(), 150, 3, Some(Refusal::Paused)),
+        ("too many", sold_out(), 150, 3, Some(Refusal::LimitReached { limit: 2, have: 0 })),
+        ("sold out", sold_out(), 150, 1, Some(Refusal::SoldOut)),
+        (
+            "some left, but not enough: the actor says it",
+            and(on_sale(), &[(110, reserve(buy(1, 2))), (110, reserve(buy(2, 2)))]),
+            150,
+            2,
+            None,
+        ),
+    ] {
+        let board = shown(&state);
+        let outsider = board.enter(SALE, user(9), quantity, at(seconds));
+        assert_eq!(outsider.as_ref().err(), expected.as_ref(), "{what}");
+        // Whatever an outsider is told, the actor would have told the same.
+        if let Some(refusal) = expected {
+            let says = then(&state, seconds, &reserve(buy(9, quantity)));
+            assert_eq!(says, Err(refusal), "{what}");
+        }
+    }
+    let board = shown(&sold_out());
+    for buyer in 1..=3 {
+        assert!(board.enter(SALE, user(buyer), 1, at(300)).is_ok(), "buyer {buyer} may hold an answer");
+    }
+}
+
+#[test]
+fn what_is_not_shown_is_let_in_and_marked() {
+    let board = Board::default();
+    assert!(board.available(SALE).is_none());
+    let early = board.enter(SALE, user(1), 1, at(150)).expect("nothing is shown to refuse by");
+    let state = does(&board, on_sale(), 110, &reserve(buy(2, 2)));
+    let state = does(&board, state, 110, &reserve(buy(3, 2)));
+    does(&board, state, 110, &reserve(buy(4, 1)));
+    assert_eq!(board.available(SALE), Some(0));
+    assert!(board.enter(SALE, user(1), 1, at(150)).is_ok(), "the first is still in the mailbox");
+    drop(early);
+    assert_eq!(board.enter(SALE, user(1), 1, at(150)).err(), Some(Refusal::SoldOut));
+}
+
+#[test]
+fn a_companion_lets_repeats_in_until_all_of_them_are_decided() {
+    let board = shown(&on_sale());
+    let first = board.enter(SALE, user(1), 1, at(150)).expect("units are there");
+    let second = board.enter(SALE, user(1), 1, at(150)).expect("units are there");
+    let state = does(&board, on_sale(), 150, &PAUSE);
+    drop(first);
+    let third = board.enter(SALE, user(1), 1, at(150));
+    assert!(third.is_ok(), "one is still in the mailbox");
+    drop((second, third));
+    assert_eq!(board.enter(SALE, user(1), 1, at(150)).err(), Some(Refusal::Paused));
+    let state = does(&board, state, 151, &RESUME);
+    let accepted = board.enter(SALE, user(1), 1, at(152)).expect("it goes on");
+    let state = does(&board, state, 152, &reserve(buy(1, 1)));
+    drop(accepted);
+    let state = does(&board, state, 153, &PAUSE);
+    assert!(board.enter(SALE, user(1), 1, at(154)).is_ok(), "the purchase is known");
+    does(&board, state, 155, &release(id(1)));
+    assert!(board.enter(SALE, user(1), 1, at(156)).is_ok(), "also after its release");
+}
+
+#[test]
+fn every_change_of_a_sale_is_shown() {
+    let board = shown(&on_sale());
+    let state = does(&board, on_sale(), 110, &reserve(buy(1, 2)));
+    assert_eq!(board.available(SALE), Some(3));
+    let state = does(&board, state, 111, &extend(2));
+    assert_eq!(board.available(SALE), Some(5));
+    let state = does(&board, state, 112, &release(id(1)));
+    assert_eq!(board.available(SALE), Some(7));
+    let later = Amendment { starts_at: Some(at(190)), ..Amendment::default() };
+    let state = does(&board, state, 113, &amend(later));
+    let early = board.enter(SALE, user(9), 1, at(150)).err();
+    assert_eq!(early, Some(Refusal::NotStarted { starts_at: at(190) }));
+    does(&board, state, 195, &CLOSE);
+    assert_eq!(board.available(SALE), Some(0));
+    assert_eq!(board.enter(SALE, user(9), 1, at(195)).err(), Some(Refusal::Ended));
+}

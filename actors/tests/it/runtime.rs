@@ -1,0 +1,109 @@
+//! Actors: how they fail, come back, move and stop.
+
+use stampede_actors::{
+    kernel::limits::RESTARTS_MAX,
+    runtime::{ActorState, AskError},
+    stock,
+};
+
+use super::support::{Node, eventually, receive, scribe, sku, store, totals};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_costs_a_moment_and_no_state() {
+    let store = store().await;
+    let node = Node::start(&store.database, "a").await;
+    let (one, other) = (sku(1), sku(2));
+    for id in [one, other] {
+        node.actors.stock.command(id.0, id, receive(10)).await.expect("received");
+    }
+    for panics in 1..=RESTARTS_MAX {
+        // Commands that are already committing when it panics are answered all the same.
+        let before = node.actors.stock.begin(one.0, one, receive(1));
+        node.actors.stock.inject_panic(one.0, one).await;
+        assert!(before.await.is_ok(), "it was decided before the panic");
+        eventually("the actor is back", || async {
+            matches!(node.actors.stock.state(one.0), ActorState::Live { .. }).then_some(())
+        })
+        .await;
+        let live = eventually("it answers", || async {
+            node.actors.stock.query(one.0, one, stock::Query::Stock).await.ok()
+        })
+        .await;
+        let stock::Answer::Stock(view) = live else { panic!("{live:?}") };
+        assert_eq!(view.received, 10 + i64::from(panics));
+        assert_eq!(totals(&node, other).await.available, 10, "its neighbour is not concerned");
+    }
+    node.actors.stock.inject_panic(one.0, one).await;
+    eventually("the actor is quarantined", || async {
+        (node.actors.stock.state(one.0) == ActorState::Quarantined).then_some(())
+    })
+    .await;
+    let refused = node.actors.stock.command(one.0, one, receive(1)).await;
+    assert!(matches!(refused, Err(AskError::Unavailable)), "{refused:?}");
+    assert!(!node.actors.stock.reset(other.0), "there is nothing to reset");
+    assert!(node.actors.stock.reset(one.0));
+    let expected = 10 + i64::from(RESTARTS_MAX);
+    assert_eq!(totals(&node, one).await.available, expected, "an administrator brings it back");
+    // And its restarts are counted anew.
+    node.actors.stock.inject_panic(one.0, one).await;
+    eventually("it answers again", || async {
+        node.actors.stock.query(one.0, one, stock::Query::Stock).await.ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_whose_events_cannot_be_written_is_rebuilt_without_them() {
+    let store = store().await;
+    let node = Node::start(&store.database, "a").await;
+    let id = sku(1);
+    node.actors.stock.command(id.0, id, receive(10)).await.expect("received");
+    let reason = "a \0 in the text".to_owned();
+    let bad = node.actors.stock.begin(id.0, id, stock::Command::Receive { quantity: 5, reason, key: None });
+    // It is asked at once, while its memory is ahead of the journal: no answer may tell of the five.
+    let look = node.actors.stock.query(id.0, id, stock::Query::Stock).await;
+    match look {
+        Ok(stock::Answer::Stock(view)) => assert_eq!(view.received, 10),
+        Err(AskError::Unavailable) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(bad.await, Err(AskError::Unavailable)));
+    let live = eventually("it answers", || async {
+        node.actors.stock.query(id.0, id, stock::Query::Stock).await.ok()
+    })
+    .await;
+    assert!(matches!(live, stock::Answer::Stock(view) if view.received == 10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_answers_from_its_new_node_and_no_longer_from_the_old() {
+    let store = store().await;
+    let old = Node::start(&store.database, "old").await;
+    let id = sku(1);
+    old.actors.stock.command(id.0, id, receive(10)).await.expect("received");
+    let new = Node::start(&store.database, "new").await;
+    assert_eq!(totals(&new, id).await.available, 10);
+    new.actors.stock.command(id.0, id, receive(1)).await.expect("received");
+    let stale = old.actors.stock.command(id.0, id, receive(100)).await;
+    assert!(matches!(stale, Err(AskError::Unavailable)), "{stale:?}");
+    let gone = old.actors.stock.query(id.0, id, stock::Query::Stock).await;
+    assert!(matches!(gone, Err(AskError::Unavailable)), "{gone:?}");
+    assert_eq!(totals(&new, id).await.available, 11);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_taken_over_from_oneself_rebuilds_its_actors() {
+    let store = store().await;
+    let node = Node::start(&store.database, "a").await;
+    let id = sku(1);
+    node.actors.stock.command(id.0, id, receive(10)).await.expect("received");
+    node.scribe.take_all().await;
+    assert_eq!(totals(&node, id).await.available, 10);
+    node.actors.stock.command(id.0, id, receive(1)).await.expect("received");
+    // Nowhere: another node has it, and this one has noticed.
+    let thief = scribe(&store.database, "b");
+    thief.take_all().await;
+    let lost = node.actors.stock.command(id.0, id, receive(1)).await;
+    assert!(matches!(lost, Err(AskError::Unavailable)), "{lost:?}");
+    assert!(node.actors.stock.board(id.0).is_none(), "what it showed is gone with it");
+}

@@ -1,0 +1,308 @@
+//! The addresses of existing GoMall clients and load scripts, where they are more than another name
+//! for a canonical one.
+//!
+//! An id there may be a product's, which means its default SKU, or a SKU's own.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::Deserialize;
+use stampede_actors::{
+    cart::Command as CartCommand,
+    catalog::{Category, ProductFilter},
+    kernel::{CategoryId, Code, FlashSaleId, IdempotencyKey, Millis, ProductId, SkuId, limits::UNITS_MAX},
+    stock::{Answer, Command, OpenSale, Query as StockQuery, SaleState, SaleView, Source, Terms},
+};
+use tokio::sync::Mutex;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    cart::{self, Cart},
+    flash_sales::{self, FlashSale, Purchased},
+    orders::{self, Order},
+    product_body::{Amounts, NewProduct},
+    products::{self, Product},
+    purchase::{Wish, buy},
+    refusal,
+    wire::{self, PageOf, Paging},
+};
+use crate::{
+    extract::{Admin, Auth, IfMatch, Json, KeyedJson, Path, Query, Seller},
+    problem::{Problem, ProblemShape},
+    startup::{Shop, line_of},
+};
+
+/// How long a flash sale lasts that is opened here.
+const SALE_MS: Millis = 24 * 3_600_000;
+/// Units that one user may have of it.
+const SALE_LIMIT: u32 = 1;
+
+/// Which products to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+pub struct GomallListing {
+    pub page: Option<u32>,
+    pub page_size: Option<u32>,
+    /// A category's id or name.
+    pub category: Option<String>,
+}
+
+/// Some units of a product.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GomallLine {
+    pub product_id: Uuid,
+    /// 1, if missing.
+    #[serde(default = "wire::one")]
+    pub quantity: i64,
+}
+
+/// A product.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GomallProduct {
+    pub product_id: Uuid,
+}
+
+/// A product, in the body or in the query.
+#[derive(Debug, Deserialize, ToSchema, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct GomallChoice {
+    pub product_id: Option<Uuid>,
+}
+
+/// Units for a flash sale.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GomallSale {
+    pub product_id: Uuid,
+    pub stock: i64,
+}
+
+/// The products on the shelf, newest first.
+#[utoipa::path(get, path = "/api/product", tag = "gomall", params(GomallListing),
+    responses((status = 200, body = PageOf<Product>)))]
+pub async fn products(listing: Query<GomallListing>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+    let category_id = match listing.category.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) => Some(category(&shop, text).await?),
+        None => None,
+    };
+    let filter = ProductFilter { category_id, ..ProductFilter::default() };
+    products::show_page(&shop, &filter, Paging { page: listing.page, page_size: listing.page_size }).await
+}
+
+/// The category of that id or name. An unknown one has no products, as with GoMall.
+async fn category(shop: &Shop, text: &str) -> Result<CategoryId, Problem> {
+    fn named(categories: &[Category], name: &str) -> Option<CategoryId> {
+        categories.iter().find_map(|category| {
+            if category.name == name { Some(category.id) } else { named(&category.children, name) }
+        })
+    }
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let tree = shop.catalog.categories().await.map_err(|error| Problem::unavailable(&error))?;
+    Ok(named(&tree, text).unwrap_or(CategoryId(Uuid::nil())))
+}
+
+/// Makes a product; prices may be numbers.
+#[utoipa::path(post, path = "/api/product", tag = "gomall", request_body = NewProduct,
+    security(("bearer" = [])), responses(
+    (status = 201, body = Product),
+    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+pub async fn create_product(
+    seller: Seller,
+    body: Json<NewProduct>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
+    products::make(&shop, seller.user_id, body.0.checked(Amounts::TextsOrNumbers)?).await
+}
+
+/// Sets everything of a product; prices may be numbers.
+#[utoipa::path(put, path = "/api/product/{id}", tag = "gomall", request_body = NewProduct,
+    security(("bearer" = [])), responses(
+    (status = 200, body = Product), (status = 404, body = ProblemShape),
+    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+pub async fn replace_product(
+    seller: Seller,
+    version: IfMatch,
+    id: Path<Uuid>,
+    body: Json<NewProduct>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
+    let new = body.0.checked(Amounts::TextsOrNumbers)?;
+    products::set(&shop, seller.user_id, ProductId(id.0), new, version).await
+}
+
+/// Buys a product directly.
+#[utoipa::path(post, path = "/api/order", tag = "gomall", request_body = GomallLine,
+    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
+    (status = 201, body = Order), (status = 404, body = ProblemShape),
+    (status = 409, description = "insufficient_stock", body = ProblemShape)))]
+pub async fn order(request: KeyedJson<GomallLine>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+    let quantity = wire::quantity(Some(request.body.quantity), "quantity")?;
+    let sku = sku(&shop, request.body.product_id).await?;
+    orders::direct_buy(&shop, request.caller.user_id, sku, quantity, None, request.key).await
+}
+
+/// Adds to the cart.
+#[utoipa::path(post, path = "/api/cart", tag = "gomall", request_body = GomallLine,
+    security(("bearer" = [])), responses((status = 200, body = Cart), (status = 404, body = ProblemShape)))]
+pub async fn add_to_cart(
+    caller: Auth,
+    line: Json<GomallLine>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
+    let quantity = wire::quantity(Some(line.quantity), "quantity")?;
+    let sku = sku(&shop, line.product_id).await?;
+    cart::add_sku(&shop, caller.user_id, sku, quantity).await
+}
+
+/// Changes the quantity of a line.
+#[utoipa::path(put, path = "/api/cart", tag = "gomall", request_body = GomallLine,
+    security(("bearer" = [])), responses((status = 200, body = Cart), (status = 404, body = ProblemShape)))]
+pub async fn change_cart(
+    caller: Auth,
+    line: Json<GomallLine>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
+    let quantity = Some(wire::quantity(Some(line.quantity), "quantity")?);
+    let sku = in_cart(&shop, line.product_id).await?;
+    cart::change(&shop, caller.user_id, CartCommand::Change { sku, quantity, selected: None }).await
+}
+
+/// Takes a line out of the cart.
+#[utoipa::path(delete, path = "/api/cart", tag = "gomall", request_body = GomallChoice, params(GomallChoice),
+    security(("bearer" = [])), responses((status = 200, body = Cart), (status = 404, body = ProblemShape)))]
+pub async fn remove_from_cart(
+    request: KeyedJson<GomallChoice>,
+    query: Query<GomallChoice>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
+    let Some(id) = request.body.product_id.or(query.product_id) else {
+        return Err(Problem::field("product_id", "required", "The field is required."));
+    };
+    let sku = in_cart(&shop, id).await?;
+    cart::change(&shop, request.caller.user_id, CartCommand::Remove { sku }).await
+}
+
+/// Buys one unit in the running flash sale of a product.
+#[utoipa::path(post, path = "/api/seckill", tag = "gomall", request_body = GomallProduct,
+    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
+    (status = 201, body = Purchased), (status = 202, body = Purchased),
+    (status = 404, description = "There is no flash sale of it", body = ProblemShape),
+    (status = 409, description = "sold_out, limit_reached, not_started, ended or paused", body = ProblemShape)))]
+pub async fn seckill(request: KeyedJson<GomallProduct>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+    shop.metrics.seckill_requests.inc();
+    let sku = sku(&shop, request.body.product_id).await?;
+    let Some(sale) = shop.open_sale_of(sku).await? else {
+        return Err(Problem::new(Code::NotFound).detail("There is no flash sale of this product."));
+    };
+    let user = request.caller.user_id;
+    let source = Source::Sale(sale);
+    let bought = buy(&shop, Wish { user, sku, source, quantity: 1, note: None, key: request.key }).await?;
+    shop.metrics.seckill_success.inc();
+    Ok(flash_sales::purchased(&bought))
+}
+
+/// Opens a flash sale of a product at its present price, or adds units to the one that runs.
+#[utoipa::path(post, path = "/api/seckill/init", tag = "gomall", request_body = GomallSale,
+    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
+    (status = 200, description = "Added to the running sale", body = FlashSale),
+    (status = 201, description = "A new sale", body = FlashSale), (status = 404, body = ProblemShape),
+    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+pub async fn init_seckill(
+    _: Admin,
+    request: KeyedJson<GomallSale>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
+    /// One at a time, so that two first calls do not open two sales.
+    static INITIALIZING: Mutex<()> = Mutex::const_new(());
+    let GomallSale { product_id, stock } = request.body;
+    if !(1..=UNITS_MAX).contains(&stock) {
+        return Err(Problem::field("stock", "invalid", format!("Must be from 1 to {UNITS_MAX}.")));
+    }
+    let sku = sku(&shop, product_id).await?;
+    let initializing = INITIALIZING.lock().await;
+    let running = running_sale(&shop, sku).await?;
+    let (command, mut response) = match running {
+        Some(sale) => {
+            let command = Command::ExtendSale { sale, quantity: stock, key: request.key };
+            (command, HttpResponse::Ok())
+        }
+        None => (new_sale(&shop, sku, stock, request.key).await?, HttpResponse::Created()),
+    };
+    let answered = shop.actors.stock.command(sku.0, sku, command).await.map_err(refusal::stock)?;
+    let Answer::Sale(view) = answered.answer else { return Err(Problem::new(Code::Internal)) };
+    shop.remember_open_sale(view.id, sku).await;
+    drop(initializing);
+    let response = response.json(FlashSale::of_view(sku, &view, shop.now()));
+    Ok(wire::replayed(response, answered.replayed))
+}
+
+/// The flash sale of a SKU that is on, as its actor knows it: the tables may not show it yet.
+async fn running_sale(shop: &Shop, sku: SkuId) -> Result<Option<FlashSaleId>, Problem> {
+    let answer = shop.actors.stock.query(sku.0, sku, StockQuery::Stock).await.map_err(refusal::stock)?;
+    let Answer::Stock(stock) = answer else { return Err(Problem::new(Code::Internal)) };
+    // Ids grow with time: the newest is the likeliest.
+    for sale in stock.pools.iter().rev().filter_map(|pool| pool.sale) {
+        let answer = shop.actors.stock.query(sku.0, sku, StockQuery::Sale(sale)).await;
+        let Answer::Sale(view) = answer.map_err(refusal::stock)? else {
+            return Err(Problem::new(Code::Internal));
+        };
+        if is_on(&view) {
+            return Ok(Some(sale));
+        }
+    }
+    Ok(None)
+}
+
+fn is_on(sale: &SaleView) -> bool {
+    match sale.state {
+        SaleState::Running | SaleState::SoldOut => true,
+        SaleState::Scheduled | SaleState::Ended | SaleState::Closed => false,
+    }
+}
+
+async fn new_sale(
+    shop: &Shop,
+    sku: SkuId,
+    quantity: i64,
+    key: Option<IdempotencyKey>,
+) -> Result<Command, Problem> {
+    let offer = shop.catalog.offer(sku).await.map_err(|error| Problem::unavailable(&error))?;
+    let offer = offer.ok_or_else(unknown_product)?;
+    let now = shop.now();
+    let terms = Terms {
+        original_price: offer.price,
+        line: line_of(&offer),
+        per_user_limit: SALE_LIMIT,
+        starts_at: now,
+        ends_at: now.plus(SALE_MS),
+        pay_within_ms: shop.pay_within_ms(),
+    };
+    let sale = FlashSaleId(Uuid::now_v7());
+    Ok(Command::OpenSale(Box::new(OpenSale { sale, terms, quantity, receive_missing: true, key })))
+}
+
+/// The SKU that an id means: the default one of a product, else the SKU itself.
+async fn sku(shop: &Shop, id: Uuid) -> Result<SkuId, Problem> {
+    find(shop, id).await?.ok_or_else(unknown_product)
+}
+
+/// The same for what is in a cart already, where it may have left the catalog since.
+async fn in_cart(shop: &Shop, id: Uuid) -> Result<SkuId, Problem> {
+    Ok(find(shop, id).await?.unwrap_or(SkuId(id)))
+}
+
+async fn find(shop: &Shop, id: Uuid) -> Result<Option<SkuId>, Problem> {
+    let unavailable = |error: stampede_actors::catalog::ReadError| Problem::unavailable(&error);
+    if let Some(sku) = shop.catalog.sku_of(ProductId(id)).await.map_err(unavailable)? {
+        return Ok(Some(sku));
+    }
+    let offer = shop.catalog.offer(SkuId(id)).await.map_err(unavailable)?;
+    Ok(offer.map(|offer| offer.sku_id))
+}
+
+fn unknown_product() -> Problem {
+    Problem::new(Code::NotFound).detail("There is no such product.")
+}
