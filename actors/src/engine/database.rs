@@ -20,9 +20,12 @@ use tokio::{
 
 #[cfg(feature = "embedded")]
 use super::embedded::Embedded;
+use crate::kernel::limits::APPEND_TIMEOUT_MS;
 
 /// How long a caller waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections of the journal's writer: one in use, one that replaces it when its state is not known.
+const JOURNAL_CONNECTIONS: u32 = 2;
 
 /// Where the shop's data lives.
 #[derive(Debug, Clone)]
@@ -58,6 +61,8 @@ pub enum OpenError {
 #[derive(Clone)]
 pub struct Database {
     pool: PgPool,
+    /// The journal's writer has connections of its own; the embedded engine has none to spare.
+    journal: PgPool,
     gate: Option<Arc<Semaphore>>,
     /// Connections are opened on this runtime, whoever asks: one that a web worker opened would die
     /// with that worker.
@@ -99,9 +104,12 @@ impl Database {
         match source {
             Source::Url(url) => {
                 let options = PgConnectOptions::from_str(url).map_err(OpenError::Url)?;
+                let bounded = options.clone().options([("statement_timeout", APPEND_TIMEOUT_MS.to_string())]);
+                let journal = Self::pool(bounded, JOURNAL_CONNECTIONS).await?;
                 let pool = Self::pool(options, connections_max).await?;
                 Ok(Self {
                     pool,
+                    journal,
                     gate: None,
                     runtime: Handle::current(),
                     #[cfg(feature = "embedded")]
@@ -114,6 +122,7 @@ impl Database {
                 let options = PgConnectOptions::from_str(&embedded.url()).map_err(OpenError::Url)?;
                 let pool = Self::pool(options, 1).await?;
                 Ok(Self {
+                    journal: pool.clone(),
                     pool,
                     gate: Some(Arc::new(Semaphore::new(1))),
                     runtime: Handle::current(),
@@ -150,16 +159,16 @@ impl Database {
             }
             None => None,
         };
-        Ok(Connection { inner: self.acquire().await?, _turn: turn })
+        Ok(Connection { inner: self.acquire(&self.pool).await?, _turn: turn })
     }
 
     /// A connection for the journal's writer, which has the first turn.
     pub async fn journal_connection(&self) -> Result<Connection, sqlx::Error> {
-        Ok(Connection { inner: self.acquire().await?, _turn: None })
+        Ok(Connection { inner: self.acquire(&self.journal).await?, _turn: None })
     }
 
-    async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        let pool = self.pool.clone();
+    async fn acquire(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        let pool = pool.clone();
         // An idle connection is at hand at once in the common case, without a change of runtime.
         if let Some(connection) = pool.try_acquire() {
             return Ok(connection);
@@ -184,6 +193,7 @@ impl Database {
 
     /// Closes every connection, then stops the embedded server.
     pub async fn close(self) {
+        self.journal.close().await;
         self.pool.close().await;
         #[cfg(feature = "embedded")]
         if let Some(embedded) = self.embedded {

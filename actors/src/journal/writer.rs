@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     engine::Database,
-    kernel::limits::{APPEND_TIMEOUT_MS, BATCH_EVENTS_MAX, SETTLE_RETRY_MS},
+    kernel::limits::{APPEND_ANSWER_MS, BATCH_EVENTS_MAX, SETTLE_RETRY_MS},
 };
 
 /// What the writer reports of itself.
@@ -301,7 +301,7 @@ impl Writer {
             .map_err(|error| Failure::Definite { error, data: false })?;
         let began = Instant::now();
         let statement = append(&mut connection, &self.node, &expected, &columns);
-        let outcome = tokio::time::timeout(Duration::from_millis(APPEND_TIMEOUT_MS), statement).await;
+        let outcome = tokio::time::timeout(Duration::from_millis(APPEND_ANSWER_MS), statement).await;
         match outcome.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(held) => {
                 self.metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
@@ -397,7 +397,7 @@ impl Writer {
     async fn take(&self, shards: &[ShardId], from_self: bool) -> Result<Vec<Taken>, sqlx::Error> {
         let mut connection = self.database.journal_connection().await?;
         let attempt = take(&mut connection, &self.node, shards, from_self);
-        let taken = match tokio::time::timeout(Duration::from_millis(APPEND_TIMEOUT_MS), attempt).await {
+        let taken = match tokio::time::timeout(Duration::from_millis(APPEND_ANSWER_MS), attempt).await {
             Ok(Ok(taken)) => taken,
             Ok(Err(error)) => {
                 connection.discard();

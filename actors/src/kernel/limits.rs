@@ -7,6 +7,8 @@ pub const SHARDS: u16 = 64;
 pub const BATCH_EVENTS_MAX: usize = 512;
 /// How long one of the writer's statements may run.
 pub const APPEND_TIMEOUT_MS: u64 = 10_000;
+/// How long the writer waits for an answer to it; longer, so that the server's word comes first.
+pub const APPEND_ANSWER_MS: u64 = 12_000;
 /// Pause between tries to settle an unknown outcome.
 pub const SETTLE_RETRY_MS: u64 = 200;
 /// Committed batches that a subscription may be behind before it reads the table instead.

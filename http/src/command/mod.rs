@@ -2,6 +2,7 @@
 
 mod admin;
 mod config;
+mod demo;
 mod loadtest;
 mod migrate;
 mod offline;
@@ -41,6 +42,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Starts a shop, fills it and runs a flash sale against it
+    Demo(demo::Demo),
     /// Runs the server
     Serve(serve::Serve),
     /// Puts a flash sale under load and proves that nothing was oversold, lost or doubled
@@ -100,6 +103,7 @@ pub type Failure = Box<dyn std::error::Error>;
 #[must_use]
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Demo(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Loadtest(args) => loadtest::run(*args),
         Command::Seed(command) => command.run(),
