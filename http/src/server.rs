@@ -1,6 +1,6 @@
 //! The HTTP server: its limits, its signals, and how it goes away without failing anybody.
 
-use std::{io, net::SocketAddr, pin::Pin, time::Duration};
+use std::{io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use actix_web::{
     App, HttpServer,
@@ -70,15 +70,17 @@ pub async fn serve(
     for address in &bound.addresses {
         say(&format!("listening on http://{address}\n"))?;
     }
-    let signals = actix_web::rt::spawn(on_signals(handle, shell.clone(), telemetry));
+    let telemetry = telemetry.map(Arc::new);
+    let signals = actix_web::rt::spawn(on_signals(handle, shell.clone(), telemetry.clone()));
     let served = bound.server.await;
+    // Whoever holds the server's handle may have stopped it, without any signal.
+    signals.abort();
     sweeper.abort();
     for hook in hooks {
         hook().await;
     }
-    // Ends by itself once the server has stopped; its telemetry is flushed last, after the hooks.
-    if served.is_ok()
-        && let Ok(Some(telemetry)) = signals.await
+    // Traces are flushed last: the hooks may still have made some.
+    if let Some(telemetry) = telemetry
         && actix_web::rt::task::spawn_blocking(move || telemetry.shut_down()).await.is_err()
     {
         tracing::warn!("the last traces were not exported");
@@ -94,21 +96,17 @@ async fn sweep(shell: Data<Shell>) {
     }
 }
 
-/// Waits for signals until one of them asks to stop; gives back the telemetry for the very end.
-async fn on_signals(
-    handle: ServerHandle,
-    shell: Data<Shell>,
-    telemetry: Option<telemetry::Handle>,
-) -> Option<telemetry::Handle> {
+/// Waits for signals until one of them asks to stop.
+async fn on_signals(handle: ServerHandle, shell: Data<Shell>, telemetry: Option<Arc<telemetry::Handle>>) {
     use tokio::signal::unix::{SignalKind, signal};
     let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
     let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = kinds.map(signal) else {
         tracing::error!("signals cannot be received; the server stops only when killed");
-        return telemetry;
+        return;
     };
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(&shell, telemetry.as_ref()),
+            _ = hangup.recv() => reload(&shell, telemetry.as_deref()),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -118,7 +116,6 @@ async fn on_signals(
     shell.readiness.set_draining();
     actix_web::rt::time::sleep(Duration::from_millis(u64::from(delay))).await;
     handle.stop(true).await;
-    telemetry
 }
 
 /// Takes up the settings that a running server can.

@@ -229,6 +229,15 @@ async fn seeding_happens_once(catalog: &Catalog) -> Outcome {
     assert!(stock.len() > 300 && stock.iter().all(|(_, units)| *units > 0));
     assert!(elapsed.as_secs() < 5, "{elapsed:?}");
     assert_eq!(catalog.seed().await?, []);
+    let sorted = |mut stock: Vec<(SkuId, i64)>| {
+        stock.sort_unstable_by_key(|(sku_id, _)| sku_id.0);
+        stock
+    };
+    assert_eq!(
+        sorted(catalog.seeded_stock().await?),
+        sorted(stock.clone()),
+        "what has to be stocked stays known"
+    );
     let tree = catalog.categories().await?;
     assert_eq!(tree.iter().map(|root| root.children.len()).sum::<usize>(), 16);
     let some: Vec<_> = stock.iter().take(200).map(|(sku_id, _)| *sku_id).collect();

@@ -78,11 +78,13 @@ impl Demo {
             Some(password) => {
                 note(&format!("      administrator: admin, password: {password}   (shown only this once)"));
             }
-            None => note("      administrator: admin, with the password of before or of STAMPEDE_ADMIN_PASSWORD"),
+            None => {
+                note("      administrator: admin, with the password of before or of STAMPEDE_ADMIN_PASSWORD")
+            }
         }
         note("[2/5] filling the catalog");
         let seeded = seed::seed(&node.shop, |_, _| {}).await?;
-        note(&format!("      {} products made, {} SKUs stocked", seeded.added, seeded.stocked));
+        note(&format!("      {} SKUs made, {} stocked", seeded.added, seeded.stocked));
         let token = admin_token(&node).await?;
         let bound = node.bind(&config)?;
         let address = bound.addresses.first().copied().ok_or("the server listens nowhere")?;

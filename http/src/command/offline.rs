@@ -45,12 +45,11 @@ pub async fn refuse_if_running(database: &Database, otherwise: &str) -> Result<(
 
 /// A failure to open the shop, with what to do about it where that is known.
 pub fn explained(error: ShopError, otherwise: &str) -> Failure {
-    match error {
-        ShopError::Open(OpenError::InUse { path }) => {
-            format!("the data folder {} is in use by another process; {otherwise}", path.display()).into()
-        }
-        error => Box::new(error),
+    if let ShopError::Open(OpenError::InUse { path }) = &error {
+        return format!("the data folder {} is in use by another process; {otherwise}", path.display())
+            .into();
     }
+    Box::new(error)
 }
 
 fn check(config: &Config, missing: Missing) -> Result<(), Failure> {

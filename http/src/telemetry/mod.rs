@@ -46,15 +46,17 @@ pub fn install(config: &Config) -> Result<Handle, TelemetryError> {
     let events = filter_fn(|metadata| metadata.is_event());
     let lines = LogLayer::new(telemetry.format, io::stderr).with_filter(filter.and(events));
     let traces = trace::provider(telemetry).map_err(TelemetryError::Exporter)?;
-    let exported = traces.as_ref().map(|provider| {
-        let spans = filter_fn(|metadata| metadata.is_span() && *metadata.level() <= tracing::Level::INFO);
-        trace::layer(provider).with_filter(spans.and(LevelFilter::INFO))
-    });
-    tracing_subscriber::registry()
-        .with(lines)
-        .with(exported)
-        .try_init()
-        .map_err(TelemetryError::Installed)?;
+    let subscriber = tracing_subscriber::registry().with(lines);
+    // Without an endpoint there must be no second layer at all: an absent one would count as one that
+    // wants every span.
+    match &traces {
+        Some(provider) => {
+            let spans = filter_fn(|metadata| metadata.is_span() && *metadata.level() <= tracing::Level::INFO);
+            subscriber.with(trace::layer(provider).with_filter(spans.and(LevelFilter::INFO))).try_init()
+        }
+        None => subscriber.try_init(),
+    }
+    .map_err(TelemetryError::Installed)?;
     Ok(Handle { filter: handle, traces })
 }
 
