@@ -58,7 +58,7 @@ async fn all_cancelled(orders: &[(Client, Value)]) {
 async fn a_node_killed_five_times_forgets_nothing(engine: Engine) {
     let mut shop = Shop::start(engine).await;
     let product = shop.product("19.90", 2 * UNITS).await;
-    let terms = FlashSale { per_user_limit: 100_000, ..FlashSale::of(UNITS) };
+    let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(UNITS) };
     let sale = shop.flash_sale(&product, &terms).await;
     let hasty = shop.flash_sale(&product, &FlashSale { pay_within: 1, ..terms }).await;
     let crowd = shop.crowd(BUYERS).await;
@@ -91,7 +91,7 @@ async fn a_killed_postgres_costs_patience_only() {
     let database = postgres.create_database().await;
     let mut shop = ShopSetup::new(Engine::Postgres).database_url(&postgres.url(&database)).start().await;
     let product = shop.product("19.90", UNITS).await;
-    let terms = FlashSale { per_user_limit: 100_000, ..FlashSale::of(UNITS) };
+    let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(UNITS) };
     let sale = shop.flash_sale(&product, &terms).await;
     let crowd = shop.crowd(BUYERS).await;
     let traffic = Traffic::start(&crowd, &sale, true).await;

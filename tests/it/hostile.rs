@@ -21,7 +21,7 @@ const OTHERS: usize = 8;
 async fn stage(engine: Engine) -> (Shop, Product, Client, Traffic) {
     let shop = Shop::start(engine).await;
     let product = shop.product("19.90", 101_000).await;
-    let sale = FlashSale { per_user_limit: 100_000, ..FlashSale::of(100_000) };
+    let sale = FlashSale { per_user_limit: 10_000, ..FlashSale::of(100_000) };
     let sale = shop.flash_sale(&product, &sale).await;
     let others = Traffic::start(&shop.crowd(OTHERS).await, &sale, true).await;
     let villain = shop.buyer("villain").await.client;

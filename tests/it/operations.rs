@@ -22,7 +22,7 @@ async fn a_node_that_is_told_to_end_ends_in_order(engine: Engine) {
     let setup = ShopSetup::new(engine).env("STAMPEDE_SERVER__SHUTDOWN_DELAY_MS", "1000");
     let mut shop = setup.start().await;
     let product = shop.product("19.90", 100_000).await;
-    let terms = FlashSale { per_user_limit: 100_000, ..FlashSale::of(100_000) };
+    let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(100_000) };
     let sale = shop.flash_sale(&product, &terms).await;
     let traffic = Traffic::start(&shop.crowd(BUYERS).await, &sale, true).await;
     let visitor = shop.anonymous();

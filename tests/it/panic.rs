@@ -35,7 +35,7 @@ impl Stage {
     async fn set(engine: Engine) -> Self {
         let shop = ShopSetup::new(engine).env("STAMPEDE_FAULTS__ENABLED", "true").start().await;
         let crowd = shop.crowd(2 * BUYERS).await;
-        let sale = FlashSale { per_user_limit: 100_000, ..FlashSale::of(100_000) };
+        let sale = FlashSale { per_user_limit: 10_000, ..FlashSale::of(100_000) };
         let (victim, other) = (shop.product("19.90", 100_000).await, shop.product("9.90", 100_000).await);
         let victim_sale = shop.flash_sale(&victim, &sale).await;
         let other_sale = shop.flash_sale(&other, &sale).await;
@@ -63,7 +63,7 @@ impl Stage {
         others.goes_on().await;
         others.troubled_by(&[]);
         victims.troubled_by(&["unavailable"]);
-        victims.ends_well(&shop, &victim.sku_id).await;
+        victims.adds_up(&shop, &victim.sku_id).await;
         others.ends_well(&shop, &other.sku_id).await;
     }
 }

@@ -37,7 +37,7 @@ impl Stage {
         let proxy = Proxy::start(postgres.port()).await;
         let shop = ShopSetup::new(Engine::Postgres).database_url(&proxy.url(&database)).start().await;
         let product = shop.product("19.90", units).await;
-        let terms = FlashSale { per_user_limit: 1_000_000, ..FlashSale::of(units) };
+        let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(units) };
         let sale = shop.flash_sale(&product, &terms).await;
         let stage = Self { proxy, shop, product, sale, _postgres: postgres };
         stage.quiet().await;

@@ -28,7 +28,12 @@ pub struct Subscription {
     journal: Journal,
     feed: Receiver<Arc<Committed>>,
     seen: HashMap<ShardId, i64>,
+    /// Something was missed: what the heads are now is to be reached by reading the table.
     behind: bool,
+    /// The heads to be reached before memory is read again. They stand still while they are worked
+    /// off, so that a shard that never rests keeps nobody waiting; what is committed meanwhile waits
+    /// in memory.
+    missed: BTreeMap<ShardId, i64>,
 }
 
 impl Subscription {
@@ -40,18 +45,20 @@ impl Subscription {
     ) -> Result<Self, sqlx::Error> {
         let feed = journal.feed().subscribe();
         let seen = checkpoints(name, database).await?;
-        Ok(Self { name, database: database.clone(), journal: journal.clone(), feed, seen, behind: true })
+        let (database, journal) = (database.clone(), journal.clone());
+        Ok(Self { name, database, journal, feed, seen, behind: true, missed: BTreeMap::new() })
     }
 
     /// The next entries; empty only when the journal has been stopped.
     pub async fn next(&mut self) -> Result<Vec<Entry>, sqlx::Error> {
         loop {
-            if self.behind {
-                let missed = self.catch_up().await?;
-                if !missed.is_empty() {
-                    return Ok(missed);
-                }
-                self.behind = false;
+            if std::mem::take(&mut self.behind) {
+                let holdings = self.journal.holdings();
+                self.missed = holdings.held().map(|shard| (shard, holdings.head(shard))).collect();
+            }
+            let missed = self.catch_up().await?;
+            if !missed.is_empty() {
+                return Ok(missed);
             }
             match tokio::time::timeout(QUIET, self.feed.recv()).await {
                 Ok(Ok(batch)) => {
@@ -69,7 +76,7 @@ impl Subscription {
 
     /// What is at hand without waiting.
     pub fn ready(&mut self) -> Vec<Entry> {
-        if self.behind {
+        if self.behind || !self.missed.is_empty() {
             return Vec::new();
         }
         match self.feed.try_recv() {
@@ -117,17 +124,18 @@ impl Subscription {
         fresh
     }
 
+    /// Some of what was missed; empty when all of it has been handed out.
     async fn catch_up(&mut self) -> Result<Vec<Entry>, sqlx::Error> {
-        let holdings = self.journal.holdings().clone();
-        for shard in holdings.held() {
+        while let Some((shard, head)) = self.missed.first_key_value().map(|(shard, head)| (*shard, *head)) {
             let seen = self.seen(shard);
-            if seen < holdings.head(shard) {
-                let missed = read_after(&self.database, shard, seen, CATCH_UP_EVENTS_MAX).await?;
-                if let Some(last) = missed.last() {
+            if seen < head {
+                let entries = read_after(&self.database, shard, seen, CATCH_UP_EVENTS_MAX).await?;
+                if let Some(last) = entries.last() {
                     self.seen.insert(shard, last.position.seq);
-                    return Ok(missed);
+                    return Ok(entries);
                 }
             }
+            self.missed.remove(&shard);
         }
         Ok(Vec::new())
     }

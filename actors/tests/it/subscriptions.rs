@@ -79,6 +79,26 @@ async fn what_was_missed_in_passing_is_read_before_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_shard_that_never_rests_keeps_no_other_waiting() {
+    let (store, node) = started().await;
+    for shard in 1..=3 {
+        write(&node, shard, 1..=2).await;
+    }
+    let mut subscription = Subscription::open("s", &store.database, &node.journal).await.expect("open");
+    let mut positions = Vec::new();
+    // Shard 2 gets another event whenever the subscription has handed something out.
+    for version in 3..=9 {
+        let entries = subscription.next().await.expect("the journal can be read");
+        positions.extend(entries.iter().map(|entry| entry.position));
+        write(&node, 2, version..=version).await;
+    }
+    let last = without_gap(&positions);
+    assert_eq!((last.get(&1), last.get(&3)), (Some(&2), Some(&2)), "{positions:?}");
+    read(&mut subscription, 13 - positions.len()).await;
+    assert_eq!(subscription.lag(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_another_node_wrote_is_read_when_its_shard_is_taken() {
     let (store, node) = started().await;
     let mut subscription = Subscription::open("s", &store.database, &node.journal).await.expect("open");
