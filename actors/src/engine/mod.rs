@@ -3,6 +3,7 @@
 //! Owns the pool and the embedded server. Everything that speaks SQL takes a connection from
 //! [`Database`]; nothing else opens one. [`transfer`] moves a whole shop between engines.
 
+pub mod clock;
 pub mod column;
 mod database;
 #[cfg(feature = "embedded")]

@@ -8,6 +8,8 @@ use std::{
 use fnv::FnvHasher;
 use uuid::Uuid;
 
+use crate::kernel::Timestamp;
+
 /// The number of a shard, from zero.
 pub type ShardId = u16;
 
@@ -37,13 +39,19 @@ pub struct Holdings {
 struct Shard {
     epoch: AtomicI64,
     head: AtomicI64,
+    /// Since when it is held at this epoch, in milliseconds since 1970.
+    since: AtomicI64,
 }
 
 impl Holdings {
     /// None of `shards` shards held yet.
     #[must_use]
     pub fn new(shards: u16) -> Self {
-        let shard = || Shard { epoch: AtomicI64::new(NOT_HELD), head: AtomicI64::new(0) };
+        let shard = || Shard {
+            epoch: AtomicI64::new(NOT_HELD),
+            head: AtomicI64::new(0),
+            since: AtomicI64::new(i64::MAX),
+        };
         Self { shards: (0..shards).map(|_| shard()).collect() }
     }
 
@@ -66,14 +74,23 @@ impl Holdings {
         self.shards.get(usize::from(shard)).map_or(0, |shard| shard.head.load(Ordering::Acquire))
     }
 
+    /// Since when the shard is held at its present epoch: whatever was written to it since, this
+    /// process wrote.
+    #[must_use]
+    pub fn since(&self, shard: ShardId) -> Timestamp {
+        let since = self.shards.get(usize::from(shard)).map(|shard| shard.since.load(Ordering::Acquire));
+        Timestamp::from_millis(since.unwrap_or(i64::MAX))
+    }
+
     /// The shards held.
     pub fn held(&self) -> impl Iterator<Item = ShardId> + '_ {
         (0..self.count()).filter(|shard| self.epoch(*shard).is_some())
     }
 
-    pub(super) fn hold(&self, shard: ShardId, epoch: i64, head: i64) {
+    pub(super) fn hold(&self, shard: ShardId, epoch: i64, head: i64, since: Timestamp) {
         if let Some(shard) = self.shards.get(usize::from(shard)) {
             shard.head.store(head, Ordering::Release);
+            shard.since.store(since.as_millis(), Ordering::Release);
             shard.epoch.store(epoch, Ordering::Release);
         }
     }

@@ -19,7 +19,7 @@ use super::{
     fence::{Taken, take},
 };
 use crate::{
-    engine::Database,
+    engine::{Database, clock},
     kernel::limits::{APPEND_ANSWER_MS, BATCH_EVENTS_MAX, SETTLE_RETRY_MS},
 };
 
@@ -409,7 +409,7 @@ impl Writer {
             }
         };
         for taken in &taken {
-            self.holdings.hold(taken.shard, taken.epoch, taken.head);
+            self.holdings.hold(taken.shard, taken.epoch, taken.head, clock::now());
         }
         // Their journals may hold what this process has never had in memory.
         self.feed.publish(Committed { entries: Vec::new() });

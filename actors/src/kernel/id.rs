@@ -86,6 +86,23 @@ impl OrderNo {
         Self(text)
     }
 
+    /// When the number was made, to the millisecond; none if its digits are no date.
+    #[must_use]
+    pub fn made_at(&self) -> Option<Timestamp> {
+        let digit = |place: usize| i32::from(self.0[place] - b'0');
+        let number = |places: std::ops::Range<usize>| places.fold(0, |sum, place| sum * 10 + digit(place));
+        let month = time::Month::try_from(u8::try_from(number(4..6)).ok()?).ok()?;
+        let date =
+            time::Date::from_calendar_date(number(0..4), month, u8::try_from(number(6..8)).ok()?).ok()?;
+        let mut bits: u64 = 0;
+        for character in &self.0[8..] {
+            let value = CROCKFORD.iter().position(|known| known == character)?;
+            bits = (bits << 5) | value as u64;
+        }
+        let day_ms = i64::try_from(bits >> Self::DISCRIMINATOR_BITS).ok()?;
+        Some(Timestamp::from(date.midnight().assume_utc()).plus(day_ms))
+    }
+
     /// The 20 characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -141,6 +158,7 @@ mod tests {
         assert!(first < second, "{first} before {second}");
         assert_eq!(&first.as_str()[..8], "20261120");
         assert_eq!(first.as_str().parse::<OrderNo>(), Ok(first));
+        assert_eq!((first.made_at(), second.made_at()), (Some(at), Some(at.plus(1))));
         assert_ne!(OrderNo::new(at, 1), OrderNo::new(at, 2));
     }
 

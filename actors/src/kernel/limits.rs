@@ -28,6 +28,11 @@ pub const PARKED_MAX: usize = 64;
 /// Entities loaded by one query of the loader.
 pub const LOAD_BATCH_MAX: usize = 512;
 
+/// Entities that one actor keeps in memory; beyond it those that nothing is under way for are let go.
+pub const ENTITIES_LIVE_MAX: usize = 64;
+/// Groups of actors for which the registry remembers when the last of them ended.
+pub const ENDED_BUCKETS: usize = 1_024;
+
 /// An actor idle for this long is passivated.
 pub const IDLE_MS_MAX: u64 = 120_000;
 /// Live actors on a node; beyond it the idle time shrinks to `IDLE_MS_CROWDED`.

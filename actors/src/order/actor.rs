@@ -56,6 +56,10 @@ impl Entity for Order {
         }
     }
 
+    fn made_at(order_no: &OrderNo) -> Option<Timestamp> {
+        order_no.made_at()
+    }
+
     fn lane(command: &Command) -> Lane {
         match command {
             // An order that must be opened, paid or ended is not turned away for new business.

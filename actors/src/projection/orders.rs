@@ -1,7 +1,7 @@
 //! The table of orders.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -40,6 +40,7 @@ pub(super) async fn write(
             documents.insert(document.order_no, document);
         }
     }
+    let seen: HashSet<OrderNo> = documents.keys().copied().collect();
     let mut folded = Vec::with_capacity(orders.len());
     for (order_no, events) in orders {
         let mut state = State { order: documents.remove(order_no), ..State::default() };
@@ -48,22 +49,49 @@ pub(super) async fn write(
         }
         folded.extend(state.order);
     }
-    let column = |of: fn(&OrderView) -> OffsetDateTime| folded.iter().map(of).collect::<Vec<_>>();
+    let (changed, new): (Vec<OrderView>, Vec<OrderView>) =
+        folded.into_iter().partition(|order| seen.contains(&order.order_no));
+    insert(connection, &new).await?;
+    update(connection, &changed).await
+}
+
+/// The checkpoint moves with the rows, so an order is new exactly once.
+async fn insert(connection: &mut PgConnection, orders: &[OrderView]) -> Result<(), sqlx::Error> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let column = |of: fn(&OrderView) -> OffsetDateTime| orders.iter().map(of).collect::<Vec<_>>();
     sqlx::query(
         "INSERT INTO orders (order_no, user_id, flash_sale_id, status, total, created_at, pay_before, doc)
          SELECT number, buyer, sale, status, total::numeric, created_at, pay_before, doc
          FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[],
-            $7::timestamptz[], $8::jsonb[]) AS changed (number, buyer, sale, status, total, created_at, pay_before, doc)
-         ON CONFLICT (order_no) DO UPDATE SET status = excluded.status, doc = excluded.doc",
+            $7::timestamptz[], $8::jsonb[]) AS new (number, buyer, sale, status, total, created_at, pay_before, doc)",
     )
-    .bind(folded.iter().map(|order| order.order_no.as_str()).collect::<Vec<_>>())
-    .bind(folded.iter().map(|order| order.user.0).collect::<Vec<_>>())
-    .bind(folded.iter().map(|order| order.flash_sale.map(|sale| sale.0)).collect::<Vec<Option<Uuid>>>())
-    .bind(folded.iter().map(|order| order.status.as_str()).collect::<Vec<_>>())
-    .bind(folded.iter().map(|order| order.total.to_string()).collect::<Vec<_>>())
+    .bind(orders.iter().map(|order| order.order_no.as_str()).collect::<Vec<_>>())
+    .bind(orders.iter().map(|order| order.user.0).collect::<Vec<_>>())
+    .bind(orders.iter().map(|order| order.flash_sale.map(|sale| sale.0)).collect::<Vec<Option<Uuid>>>())
+    .bind(orders.iter().map(|order| order.status.as_str()).collect::<Vec<_>>())
+    .bind(orders.iter().map(|order| order.total.to_string()).collect::<Vec<_>>())
     .bind(column(|order| order.created_at.to_offset_date_time()))
     .bind(column(|order| order.pay_before.to_offset_date_time()))
-    .bind(folded.iter().map(Json).collect::<Vec<_>>())
+    .bind(orders.iter().map(Json).collect::<Vec<_>>())
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+async fn update(connection: &mut PgConnection, orders: &[OrderView]) -> Result<(), sqlx::Error> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE orders SET status = changed.status, doc = changed.doc
+         FROM unnest($1::text[], $2::text[], $3::jsonb[]) AS changed (number, status, doc)
+         WHERE orders.order_no = changed.number",
+    )
+    .bind(orders.iter().map(|order| order.order_no.as_str()).collect::<Vec<_>>())
+    .bind(orders.iter().map(|order| order.status.as_str()).collect::<Vec<_>>())
+    .bind(orders.iter().map(Json).collect::<Vec<_>>())
     .execute(connection)
     .await
     .map(drop)

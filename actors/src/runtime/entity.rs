@@ -66,6 +66,11 @@ pub trait Entity: Sized + Send + 'static {
     /// The code of a refusal, for metrics and answers.
     fn code(refusal: &Self::Refusal) -> Code;
 
+    /// When an entity of this id can have been made at the earliest, if its id tells.
+    fn made_at(_id: &Self::Id) -> Option<Timestamp> {
+        None
+    }
+
     /// The entity that an actor of one entity holds, so that a rebuilt actor loads it unasked.
     fn only_entity(_actor: uuid::Uuid) -> Option<Self::Id> {
         None

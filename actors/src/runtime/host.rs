@@ -3,11 +3,7 @@
 //! The order inside a command: decide, apply, enqueue with the reply's sender. A panic before the
 //! enqueueing loses nothing that was promised; one after it cannot lose the answer to a commit.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use tokio::sync::oneshot;
@@ -19,10 +15,11 @@ use super::{
     shepherd::Notice,
 };
 use crate::{
+    engine::clock,
     journal::{Append, History, HistoryRequest, Incarnation, NewEvent, Settled},
     kernel::{
         Timestamp,
-        limits::{PARKED_MAX, SNAPSHOT_EVENTS_MIN},
+        limits::{ENTITIES_LIVE_MAX, PARKED_MAX, SNAPSHOT_EVENTS_MIN},
     },
 };
 
@@ -113,6 +110,8 @@ pub struct Host<E: Entity> {
     board: Arc<E::Board>,
     notices: tokio::sync::mpsc::UnboundedSender<Notice>,
     entities: HashMap<E::Id, Slot<E>>,
+    /// Whatever was written of an entity made after this, this life wrote.
+    alone_since: Timestamp,
     /// Set while a message is handled: an actor dropped meanwhile has panicked.
     handling: bool,
 }
@@ -140,6 +139,7 @@ impl<E: Entity> Live<E> {
 impl<E: Entity> Host<E> {
     pub(super) fn new(
         incarnation: Arc<Incarnation>,
+        alone_since: Timestamp,
         runtime: Arc<Runtime>,
         metrics: Arc<KindMetrics>,
         board: Arc<E::Board>,
@@ -155,11 +155,20 @@ impl<E: Entity> Host<E> {
             board,
             notices,
             entities: HashMap::new(),
+            alone_since,
             handling: false,
         }
     }
 
     fn load(&mut self, id: E::Id, first: Option<Ask<E>>, ctx: &mut Context<Self>) {
+        self.make_room();
+        if E::made_at(&id).is_some_and(|made| made > self.alone_since) {
+            // It is new: there is no history that a query would find. Were a clock to lie, the journal
+            // would refuse a version that is there already, and the next life would load.
+            self.entities.insert(id.clone(), Slot::Loading(first.into_iter().collect()));
+            let name: Arc<str> = id.to_string().into();
+            return self.loaded(&id, name, Ok(History::default()));
+        }
         self.entities.insert(id.clone(), Slot::Loading(first.into_iter().collect()));
         let loader = self.runtime.loader.clone();
         let name: Arc<str> = id.to_string().into();
@@ -199,6 +208,18 @@ impl<E: Entity> Host<E> {
         self.forget_if_empty(id);
     }
 
+    /// Lets go of entities that nothing is under way for, when there are many.
+    fn make_room(&mut self) {
+        if self.entities.len() < ENTITIES_LIVE_MAX || self.incarnation.has_pending() {
+            return;
+        }
+        self.entities.retain(|_, slot| match slot {
+            Slot::Loading(_) => true,
+            Slot::Live(live) => !live.parked.is_empty(),
+        });
+        self.alone_since = clock::now();
+    }
+
     /// Lets go of an entity that does not exist and that nobody waits for: asking for what is not there
     /// must not fill memory.
     fn forget_if_empty(&mut self, id: &E::Id) {
@@ -221,7 +242,7 @@ impl<E: Entity> Host<E> {
         let _entered = span.enter();
         match &ask.body {
             Body::Command(command) => {
-                let now = now();
+                let now = clock::now();
                 let events = match E::decide(&live.state, command, now) {
                     Ok(events) => events,
                     Err(refusal) => {
@@ -247,7 +268,7 @@ impl<E: Entity> Host<E> {
                     self.process(waiting);
                 }
             }
-            Body::Query(query) => match E::query(&live.state, query, now()) {
+            Body::Query(query) => match E::query(&live.state, query, clock::now()) {
                 Some(answer) => {
                     let answer = match answer {
                         Ok(answer) => Ok(Answered { answer, replayed: false }),
@@ -380,10 +401,4 @@ impl<E: Entity> Handler<Tidy> for Host<E> {
             }
         });
     }
-}
-
-/// The wall clock; the only place where actors read it.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

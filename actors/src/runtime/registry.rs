@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -21,8 +21,9 @@ use super::{
     shepherd::{Notice, Shepherd},
 };
 use crate::{
-    engine::Database,
+    engine::{Database, clock},
     journal::{Incarnation, Journal, ShardId, shard_of},
+    kernel::{Timestamp, limits::ENDED_BUCKETS},
 };
 
 /// What actors of every kind share.
@@ -79,6 +80,8 @@ pub struct Registry<E: Entity> {
     pub(super) metrics: Arc<KindMetrics>,
     actors: DashMap<Uuid, Presence<E>>,
     notices: mpsc::UnboundedSender<Notice>,
+    /// When the last life of an actor ended, in milliseconds since 1970, by groups of actors.
+    ended: Vec<AtomicI64>,
 }
 
 impl<E: Entity> Registry<E> {
@@ -87,7 +90,8 @@ impl<E: Entity> Registry<E> {
     pub fn new(runtime: Arc<Runtime>) -> (Arc<Self>, Shepherd<E>) {
         let (notices, receiver) = mpsc::unbounded_channel();
         let metrics = Arc::new(runtime.metrics.of(E::KIND));
-        let registry = Arc::new(Self { runtime, metrics, actors: DashMap::new(), notices });
+        let ended = (0..ENDED_BUCKETS).map(|_| AtomicI64::new(0)).collect();
+        let registry = Arc::new(Self { runtime, metrics, actors: DashMap::new(), notices, ended });
         (registry.clone(), Shepherd::new(registry, receiver))
     }
 
@@ -214,6 +218,7 @@ impl<E: Entity> Registry<E> {
                     }
                     Presence::Live(handle) => {
                         let ended = handle.incarnation.clone();
+                        self.life_ended(actor);
                         occupied.insert(Presence::Ending(ended));
                     }
                     Presence::Ending(_) => {}
@@ -233,6 +238,8 @@ impl<E: Entity> Registry<E> {
 
     fn start(&self, actor: Uuid, shard: ShardId, epoch: i64) -> Handle<E> {
         let incarnation = Incarnation::new(E::KIND, actor, shard, epoch);
+        let ended = Timestamp::from_millis(self.ended_at(actor).load(Ordering::Acquire));
+        let alone_since = self.runtime.journal.holdings().since(shard).max(ended);
         let board = Arc::new(E::Board::default());
         let (runtime, metrics, notices) = (self.runtime.clone(), self.metrics.clone(), self.notices.clone());
         let parts = (incarnation.clone(), board.clone());
@@ -240,7 +247,7 @@ impl<E: Entity> Registry<E> {
         // Not `start_in_arbiter`: its mailbox has sixteen places until the actor has started.
         let (sender, receiver) = channel(Lanes::MAILBOX);
         arbiter.spawn_fn(move || {
-            let host = Host::new(parts.0, runtime, metrics, parts.1, notices);
+            let host = Host::new(parts.0, alone_since, runtime, metrics, parts.1, notices);
             actix::spawn(Context::with_receiver(receiver).into_future(host));
         });
         Handle {
@@ -250,6 +257,16 @@ impl<E: Entity> Registry<E> {
             board,
             used_at_ms: AtomicU64::new(self.runtime.uptime_ms()),
         }
+    }
+
+    fn ended_at(&self, actor: Uuid) -> &AtomicI64 {
+        let bucket = actor.as_u128() % (self.ended.len() as u128);
+        &self.ended[usize::try_from(bucket).unwrap_or(0)]
+    }
+
+    /// Notes the end of a life, before a successor can start.
+    fn life_ended(&self, actor: Uuid) {
+        self.ended_at(actor).fetch_max(clock::now().as_millis(), Ordering::AcqRel);
     }
 
     /// What a live actor publishes, if it is live here and its memory may be trusted.
@@ -319,6 +336,7 @@ impl<E: Entity> Registry<E> {
         if !matches!(occupied.get(), Presence::Live(handle) if Arc::ptr_eq(&handle.incarnation, died)) {
             return false;
         }
+        self.life_ended(died.actor);
         occupied.insert(if quarantine { Presence::Quarantined } else { Presence::Down });
         true
     }
@@ -347,8 +365,9 @@ impl<E: Entity> Registry<E> {
         let idle_ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
         let now_ms = self.runtime.uptime_ms();
         let holdings = self.runtime.journal.holdings();
-        self.actors.retain(|_, presence| match presence {
+        self.actors.retain(|actor, presence| match presence {
             Presence::Live(handle) if !handle.incarnation.is_current(holdings) => {
+                self.life_ended(*actor);
                 handle.incarnation.has_pending()
             }
             Presence::Live(handle) => {
@@ -359,7 +378,11 @@ impl<E: Entity> Registry<E> {
                     // matter, for the next sweep asks again.
                     let _ = handle.address.try_send(Tidy);
                 }
-                !idle || waiting || handle.incarnation.has_pending()
+                let kept = !idle || waiting || handle.incarnation.has_pending();
+                if !kept {
+                    self.life_ended(*actor);
+                }
+                kept
             }
             Presence::Ending(ended) => ended.has_pending(),
             Presence::Down | Presence::Quarantined => true,

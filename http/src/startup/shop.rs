@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use actix::Arbiter;
@@ -16,7 +16,7 @@ use stampede_actors::{
     account::PasswordHasher,
     catalog::{Catalog, Offer},
     cluster::{Ownership, node_id},
-    engine::{Database, OpenError, Source},
+    engine::{Database, OpenError, Source, clock},
     journal::{FenceError, Holdings, Journal, Outbox, Writer, initialize},
     kernel::{Code, FlashSaleId, OrderNo, SkuId, Timestamp, limits},
     projection::{self, Projector},
@@ -180,8 +180,7 @@ impl Shop {
     /// The wall clock of the edge.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        clock::now()
     }
 
     /// The settings in force.
