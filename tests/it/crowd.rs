@@ -63,7 +63,9 @@ impl Stage {
                 told @ (Told::Accepted { .. } | Told::Refused(_)) => Some(told),
                 // A shop that says that it is busy must say so with a code that says when to return.
                 Told::Later(code) if code == "overloaded" => None,
-                told @ (Told::Later(_) | Told::Nothing) => panic!("a buyer of the crowd was told {told:?}"),
+                told @ (Told::Later(_) | Told::Nothing(_)) => {
+                    panic!("a buyer of the crowd was told {told:?}")
+                }
             }
         };
         eventually(settled, "a purchase is accepted or refused").await

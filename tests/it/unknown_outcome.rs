@@ -98,8 +98,8 @@ async fn a_swallowed_commit_is_found_by_its_retry() {
     let order = retry.bought();
     shows(&me, &order, "pending_payment").await;
     stage.has([9, 1, 0]).await;
-    assert_eq!(stage.shop.sale_orders(&stage.sale).await, [order["order_no"].as_str().expect("a number")]);
     stage.quiet().await;
+    assert_eq!(stage.shop.sale_orders(&stage.sale).await, [order["order_no"].as_str().expect("a number")]);
 }
 
 async fn a_commit_that_never_left_is_made_by_its_retry() {

@@ -43,7 +43,10 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Lost::Unsent(error) => write!(f, "no connection: {error}"),
-            Lost::Broken(error) => write!(f, "the connection broke: {error}"),
+            Lost::Broken(error) => {
+                write!(f, "the connection broke: {error}")?;
+                std::error::Error::source(error).map_or(Ok(()), |cause| write!(f, ": {cause}"))
+            }
         }
     }
 }
@@ -174,14 +177,19 @@ impl Client {
         tokio::time::timeout(ANSWER_MAX, talk).await.expect("the server answers or closes")
     }
 
-    /// Opens so many connections ahead of the requests that will share them.
+    /// Opens so many connections ahead of the requests that will share them. Each asks for something
+    /// at once: a server hangs up on those who say nothing.
     pub async fn open(&self, connections: usize) -> Result<(), Lost> {
         let opening = (0..connections).map(|_| async {
-            let connection = self.connect().await?;
-            self.keep(connection);
-            Ok(())
+            let mut connection = self.connect().await?;
+            let request = self.request(Method::GET, "/live").into_message();
+            let answer = connection.send_request(request).await.map_err(Lost::Broken)?;
+            answer.into_body().collect().await.map_err(Lost::Broken)?;
+            Ok(connection)
         });
-        stream::iter(opening).buffer_unordered(CONNECTS_MAX).try_collect().await
+        let opened: Vec<_> = stream::iter(opening).buffer_unordered(CONNECTS_MAX).try_collect().await?;
+        opened.into_iter().for_each(|connection| self.keep(connection));
+        Ok(())
     }
 
     fn keep(&self, connection: Connection) {
@@ -246,6 +254,14 @@ impl Request {
         }
     }
 
+    fn into_message(self) -> hyper::Request<Full<Bytes>> {
+        let mut request = hyper::Request::new(Full::new(self.body));
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.path.parse().expect("a path");
+        *request.headers_mut() = self.headers;
+        request
+    }
+
     /// Sends it on a connection of its own and reads nothing of the answer. Dropping the connection
     /// loses that answer.
     pub async fn unanswered(self) -> io::Result<TcpStream> {
@@ -263,11 +279,8 @@ impl Request {
     /// Sends it; an error says why there is no answer.
     pub async fn try_send(self) -> Result<Reply, Lost> {
         let asked = format!("{} {}", self.method, self.path);
-        let Self { client, method, path, headers, body } = self;
-        let mut request = hyper::Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = path.parse().expect("a path");
-        *request.headers_mut() = headers;
+        let client = self.client.clone();
+        let request = self.into_message();
         let exchange = async {
             let mut connection = client.connection().await?;
             let (head, body) = connection.send_request(request).await.map_err(Lost::Broken)?.into_parts();

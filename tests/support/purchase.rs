@@ -22,15 +22,18 @@ pub enum Told {
     Refused(String),
     /// To be tried again with the same key, for the reason with this code.
     Later(String),
-    /// No answer came.
-    Nothing,
+    /// No answer came, for this reason.
+    Nothing(String),
 }
 
 impl Told {
     /// Reads an answer. Panics when it is none that a buyer may get in the middle of a sale.
     #[must_use]
     pub fn of(answer: Result<Reply, Lost>) -> Self {
-        let Ok(reply) = answer else { return Self::Nothing };
+        let reply = match answer {
+            Ok(reply) => reply,
+            Err(lost) => return Self::Nothing(lost.to_string()),
+        };
         match reply.status {
             201 | 202 => Self::Accepted {
                 order_no: reply.str("order_no").to_owned(),
@@ -53,7 +56,7 @@ impl Told {
     pub fn order_no(&self) -> Option<&str> {
         match self {
             Self::Accepted { order_no, .. } => Some(order_no),
-            Self::Refused(_) | Self::Later(_) | Self::Nothing => None,
+            Self::Refused(_) | Self::Later(_) | Self::Nothing(_) => None,
         }
     }
 }
@@ -77,7 +80,7 @@ pub async fn retried(client: &Client, sale: &str, key: &str) -> Told {
     let settled = || async {
         match buy(client, sale, key).await {
             told @ (Told::Accepted { .. } | Told::Refused(_)) => Some(told),
-            Told::Later(_) | Told::Nothing => None,
+            Told::Later(_) | Told::Nothing(_) => None,
         }
     };
     eventually(settled, "a purchase is accepted or refused").await

@@ -213,9 +213,10 @@ impl Shop {
         }
     }
 
-    /// Clients of `count` users that are made at once, without a registration each. Every call gives
-    /// the same users first.
+    /// Clients of `count` users that are made at once, without a registration each. They share their
+    /// connections. Every call gives the same users first.
     pub async fn crowd(&self, count: usize) -> Vec<Client> {
+        let visitor = self.anonymous();
         let mut clients = Vec::with_capacity(count);
         while clients.len() < count {
             let part = (count - clients.len()).min(USERS_AT_ONCE);
@@ -224,7 +225,7 @@ impl Shop {
             assert!((200..300).contains(&answer.status), "no users: {}", answer.text());
             let users = answer.json["users"].as_array().expect("a list of users");
             assert_eq!(users.len(), part, "as many users as were asked for");
-            let client = |user: &Value| self.anonymous().with_token(text(user, "/access_token"));
+            let client = |user: &Value| visitor.with_token(text(user, "/access_token"));
             clients.extend(users.iter().map(client));
         }
         clients

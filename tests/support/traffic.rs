@@ -206,7 +206,7 @@ impl Buyer {
                 Told::Accepted { order_no, .. } => Some(order_no),
                 Told::Refused(code) => panic!("a purchase was refused: {code}"),
                 Told::Later(code) => self.again(&code),
-                Told::Nothing => self.again(NO_ANSWER),
+                Told::Nothing(_) => self.again(NO_ANSWER),
             }
         };
         eventually(accepted, "a purchase is accepted").await
