@@ -50,7 +50,7 @@ async fn a_lost_database_makes_the_node_not_ready() {
 async fn the_metrics_have_the_promised_names(engine: Engine) {
     let shop = Shop::start(engine).await;
     let product = shop.product("10.00", 5).await;
-    let me = shop.buyer("lin").await.client;
+    let me = shop.buyer("zhuge").await.client;
     shop.order(&me, &product, 1).await;
     shop.admin.post("/api/seckill/init", &json!({ "product_id": product.id, "stock": 1 })).await;
     me.post("/api/seckill", &json!({ "product_id": product.id })).await;
@@ -75,7 +75,7 @@ async fn the_metrics_have_the_promised_names(engine: Engine) {
     assert!((value("stampede_seckill_requests_total") - 2.0).abs() < 0.5, "{text}");
     assert!((value("stampede_seckill_success_total") - 1.0).abs() < 0.5, "{text}");
     assert!(text.contains("/api/v1/orders"), "requests are counted by route");
-    assert!(!text.contains(&product.sku_id) && !text.contains("lin"), "no label on an unbounded set");
+    assert!(!text.contains(&product.sku_id) && !text.contains("zhuge"), "no label on an unbounded set");
 }
 
 async fn the_interface_describes_itself(engine: Engine) {

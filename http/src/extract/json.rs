@@ -94,6 +94,10 @@ fn explain<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Proble
         Category::Syntax | Category::Eof | Category::Io => return malformed(error),
         Category::Data => {}
     }
+    // The type refused a member before the rest was read, which may be no JSON.
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        return malformed(&error);
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Ok(_) => Problem::new(Code::InvalidRequest),
