@@ -1,5 +1,7 @@
 //! kill -9 in mid-sale, of the node and of PostgreSQL: what was promised is there afterwards.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use stampede_tests::{
     Case, Client, Engine, FlashSale, NO_ANSWER, Postgres, Shop, ShopSetup, Traffic, all_there, eventually,
@@ -20,6 +22,9 @@ const KILLS: usize = 5;
 const UNPAID: usize = 5;
 /// Units of each sale.
 const UNITS: u64 = 100_000;
+
+/// How long PostgreSQL stays away at least; the second outage outlasts every retry of a saga.
+const OUTAGES: [Duration; 2] = [Duration::ZERO, Duration::from_secs(14)];
 
 /// Buys a unit each, with a second to pay; the orders and their buyers.
 async fn unpaid(buyers: &[Client], sale: &str, round: usize) -> Vec<(Client, Value)> {
@@ -102,7 +107,8 @@ async fn a_killed_postgres_costs_patience_only() {
             eventually(answered, &format!("/ready answers {status}")).await;
         }
     };
-    for _ in 0..2 {
+    for outage in OUTAGES {
+        let began = Instant::now();
         let before = traffic.troubles().values().sum::<usize>();
         postgres.kill9().await;
         let promised = traffic.promised();
@@ -110,6 +116,8 @@ async fn a_killed_postgres_costs_patience_only() {
         eventually(told, "buyers are told to come back").await;
         ready(503).await;
         shop.anonymous().get("/live").await.ok(200);
+        let over = || async { (began.elapsed() >= outage).then_some(()) };
+        eventually(over, "the outage has lasted").await;
         postgres.restart().await;
         ready(200).await;
         traffic.goes_on().await;

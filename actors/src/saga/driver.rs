@@ -155,7 +155,13 @@ async fn deliver(
                 tries = SAGA_TRIES_MAX;
                 cause
             }
-            Failure::Passing(cause) => cause,
+            Failure::Passing(cause) => {
+                // An outage is not the command's failure: tries count once the database answers.
+                if database.ping().await.is_err() {
+                    tries = 1;
+                }
+                cause
+            }
         };
         if tries >= SAGA_TRIES_MAX && park(database, saga, position, command, &cause).await {
             metrics.parked.with_label_values(&[saga]).inc();
