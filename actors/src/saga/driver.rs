@@ -140,6 +140,7 @@ impl Driver {
 }
 
 /// Tries again until it is done, or parks it: a command that keeps failing must not hold up others.
+/// Failures while the database is away do not count, for they say nothing about the command.
 async fn deliver(
     actors: &Actors,
     database: &Database,
@@ -148,23 +149,26 @@ async fn deliver(
     command: &Follow,
     mut failure: Failure,
 ) {
-    let mut tries = 1;
+    let mut tries = 0;
     loop {
         let cause = match failure {
             Failure::Refused(cause) => {
                 tries = SAGA_TRIES_MAX;
                 cause
             }
-            Failure::Passing(cause) => cause,
+            Failure::Passing(cause) => {
+                if database.ping().await.is_ok() {
+                    tries += 1;
+                }
+                cause
+            }
         };
         if tries >= SAGA_TRIES_MAX && park(database, saga, position, command, &cause).await {
             metrics.parked.with_label_values(&[saga]).inc();
             error!(saga, ?position, cause, "a command was parked for the administrator");
             return;
         }
-        let pause = SAGA_RETRY_MS << tries.min(6);
-        tries += 1;
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        tokio::time::sleep(Duration::from_millis(SAGA_RETRY_MS << tries.min(5))).await;
         match actors.begin(command.clone()).await {
             Ok(()) => return,
             Err(next) => failure = next,
