@@ -140,6 +140,7 @@ impl Driver {
 }
 
 /// Tries again until it is done, or parks it: a command that keeps failing must not hold up others.
+/// Failures while the database is away do not count, for they say nothing about the command.
 async fn deliver(
     actors: &Actors,
     database: &Database,
@@ -148,7 +149,7 @@ async fn deliver(
     command: &Follow,
     mut failure: Failure,
 ) {
-    let mut tries = 1;
+    let mut tries = 0;
     loop {
         let cause = match failure {
             Failure::Refused(cause) => {
@@ -156,9 +157,8 @@ async fn deliver(
                 cause
             }
             Failure::Passing(cause) => {
-                // An outage is not the command's failure: tries count once the database answers.
-                if database.ping().await.is_err() {
-                    tries = 1;
+                if database.ping().await.is_ok() {
+                    tries += 1;
                 }
                 cause
             }
@@ -168,9 +168,7 @@ async fn deliver(
             error!(saga, ?position, cause, "a command was parked for the administrator");
             return;
         }
-        let pause = SAGA_RETRY_MS << tries.min(6);
-        tries += 1;
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        tokio::time::sleep(Duration::from_millis(SAGA_RETRY_MS << tries.min(5))).await;
         match actors.begin(command.clone()).await {
             Ok(()) => return,
             Err(next) => failure = next,
