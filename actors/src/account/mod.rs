@@ -19,6 +19,7 @@ mod model;
 mod password;
 mod profile;
 mod register;
+mod row;
 #[cfg(test)]
 mod tests;
 mod validate;

@@ -3,12 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, Row, postgres::PgRow};
 
-use crate::{
-    engine::column,
-    kernel::{Timestamp, UserId},
-};
+use crate::kernel::{Timestamp, UserId};
 
 /// A person who may sign in. The password's hash is not part of it, so that it cannot leak.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,22 +92,5 @@ impl fmt::Display for Role {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-impl FromRow<'_, PgRow> for Account {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            id: UserId(row.try_get("id")?),
-            username: row.try_get("username")?,
-            email: row.try_get("email")?,
-            phone: row.try_get("phone")?,
-            role: column::parsed(row, "role")?,
-            status: column::parsed(row, "status")?,
-            version: row.try_get("version")?,
-            created_at: column::moment(row, "created_at")?,
-            updated_at: column::moment(row, "updated_at")?,
-            last_login_at: column::moment_opt(row, "last_login_at")?,
-        })
     }
 }

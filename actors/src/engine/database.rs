@@ -27,6 +27,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections of the journal's writer: one in use, one that replaces it when its state is not known.
 const JOURNAL_CONNECTIONS: u32 = 2;
 
+/// The database refused, or did not answer.
+pub type DatabaseError = sqlx::Error;
+
 /// Where the shop's data lives.
 #[derive(Debug, Clone)]
 pub enum Source {

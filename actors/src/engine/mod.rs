@@ -11,5 +11,5 @@ mod embedded;
 mod migrate;
 pub mod transfer;
 
-pub use database::{Connection, Database, OpenError, Source};
+pub use database::{Connection, Database, DatabaseError, OpenError, Source};
 pub use migrate::Migration;

@@ -16,7 +16,7 @@ use stampede_actors::{
     account::PasswordHasher,
     catalog::{Catalog, Offer},
     cluster::{Ownership, node_id},
-    engine::{Database, OpenError, Source, clock},
+    engine::{Database, DatabaseError, OpenError, Source, clock},
     journal::{FenceError, Holdings, Journal, Outbox, Writer, initialize},
     kernel::{Code, FlashSaleId, OrderNo, SkuId, Timestamp, limits},
     projection::{self, Projector},
@@ -70,7 +70,7 @@ pub enum ShopError {
     #[error(transparent)]
     Fence(#[from] FenceError),
     #[error("the database did not answer")]
-    Database(#[from] sqlx::Error),
+    Database(#[from] DatabaseError),
     #[error("a metric could not be registered")]
     Metrics(#[from] prometheus::Error),
 }
