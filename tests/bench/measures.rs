@@ -20,7 +20,7 @@ const CONNECTIONS: usize = 256;
 /// Buyers: so many that their tokens are not all in any cache.
 const BUYERS: usize = 20_000;
 /// Purchases that one buyer may make where acceptances are counted.
-const PER_USER_LIMIT: u64 = 1_000_000;
+const PER_USER_LIMIT: u64 = 10_000;
 /// Units where acceptances are counted: more than any load buys.
 const STOCK: u64 = 100_000_000;
 /// Pool sizes among which the row-lock baseline has its best.

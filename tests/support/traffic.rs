@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use hyper::Method;
@@ -15,7 +16,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     client::{Client, Lost, Reply},
-    eventually::eventually,
+    eventually::{eventually, within},
     purchase::{Told, buy},
     shop::Shop,
 };
@@ -170,6 +171,9 @@ pub async fn all_there(bought: &[Bought]) {
     futures_util::future::join_all(checks).await;
 }
 
+/// How long an answer may take: longer than a handler may.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+
 /// One buyer.
 struct Buyer {
     client: Client,
@@ -202,7 +206,9 @@ impl Buyer {
 
     async fn insist_on_buying(&self, key: &str) -> String {
         let accepted = || async {
-            match buy(&self.client, &self.sale, key).await {
+            // A request that is never answered is a fault of its own, and is told apart from bad luck.
+            let answered = || async { Some(buy(&self.client, &self.sale, key).await) };
+            match within(ANSWER_MAX, answered, "a purchase is answered, be it with a refusal").await {
                 Told::Accepted { order_no, .. } => Some(order_no),
                 Told::Refused(code) => panic!("a purchase was refused: {code}"),
                 Told::Later(code) => self.again(&code),
