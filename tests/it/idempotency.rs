@@ -31,17 +31,22 @@ struct Repeated {
     answer: Value,
 }
 
-/// What an answer says, without the time at which it is said. Of a purchase it is the order's number:
-/// whether the order is already there (201) or on its way (202) may differ.
+/// What an answer says, without the time at which it is said, and without whether the order that a
+/// purchase leads to was already there (201) or still on its way (202). A direct buy answers the whole
+/// order or only its number, so of that it is the number.
 fn said(path: &str, reply: &Reply) -> (u16, Value) {
-    if [201, 202].contains(&reply.status) && (path.ends_with("/orders") || path.ends_with("/purchase")) {
-        return (201, reply.json["order_no"].clone());
+    let (mut status, mut said) = (reply.status, reply.json.clone());
+    if [201, 202].contains(&status) && path.ends_with("/orders") {
+        return (201, said["order_no"].clone());
     }
-    let mut said = reply.json.clone();
     if let Some(members) = said.as_object_mut() {
         members.remove("server_time");
+        if members.contains_key("reservation_id") {
+            members.remove("status");
+            status = status.min(201);
+        }
     }
-    (reply.status, said)
+    (status, said)
 }
 
 impl Repeated {
