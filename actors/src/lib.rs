@@ -8,6 +8,8 @@ pub mod journal;
 
 pub mod runtime;
 
+pub mod claim;
+
 pub mod account;
 pub mod catalog;
 

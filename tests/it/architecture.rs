@@ -14,6 +14,7 @@ const ROOMS: &[&[&str]] = &[
     &["engine"],
     &["journal"],
     &["runtime"],
+    &["claim"],
     &["account", "catalog"],
     &["stock", "cart", "order"],
     &["saga"],
@@ -79,8 +80,7 @@ impl Source {
 
     fn is_pure(&self) -> bool {
         self.room() == "kernel"
-            || self.path.ends_with("model.rs")
-            || self.path.ends_with("decide.rs")
+            || ["model.rs", "decide.rs", "apply.rs"].iter().any(|pure| self.path.ends_with(pure))
             || ["model", "decide"].iter().any(|folder| self.path.iter().any(|part| part == *folder))
     }
 }

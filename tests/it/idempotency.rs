@@ -15,6 +15,10 @@ pub fn cases() -> Vec<Case> {
         an_order_is_cancelled_once,
         a_restock_comes_in_once,
         an_adjustment_is_made_once,
+        a_product_is_made_once,
+        a_key_holds_for_one_body_whatever_it_buys,
+        a_refused_request_leaves_its_key_free,
+        an_order_is_found_by_its_key_after_its_product_left_the_shelf,
         a_flash_sale_is_opened_once,
         a_key_is_its_users_and_its_routes,
     ]
@@ -121,6 +125,92 @@ async fn an_order_is_placed_once(engine: Engine) {
     becomes(&shop, &product, [47, 3, 0]).await;
 }
 
+async fn a_product_is_made_once(engine: Engine) {
+    let (mut shop, _, _) = stage(engine).await;
+    let body = |stock: u64| json!({ "name": "Once", "price": "3.00", "stock": stock, "status": "active" });
+    let repeated = Repeated::at_once(&shop.admin, "/api/v1/products", body(7)).await;
+    let sku = repeated.answer["default_sku_id"].as_str().expect("a SKU").to_owned();
+    repeated.holds_after_a_restart(&mut shop, body(8)).await;
+    assert_eq!(shop.stock(&sku).await["received"], 7);
+    let listed = shop.admin.get("/api/v1/products?keyword=Once").await.ok(200);
+    assert_eq!(listed["total"], 1, "{listed}");
+}
+
+/// Where the body names what to buy, the key with another body reaches another SKU.
+async fn a_key_holds_for_one_body_whatever_it_buys(engine: Engine) {
+    let (mut shop, one, me) = stage(engine).await;
+    let other = shop.product("5.00", 50).await;
+    for product in [&one, &other] {
+        shop.flash_sale(product, &FlashSale::of(5)).await;
+    }
+    let buys = |product: &Product| {
+        let (id, sku) = (&product.id, &product.sku_id);
+        let ends_at = (OffsetDateTime::now_utc() + Duration::hours(1)).format(&Rfc3339).expect("a moment");
+        let sale = json!({ "sku_id": sku, "price": "1.00", "quantity": 2, "ends_at": ends_at });
+        [
+            (me.clone(), "/api/v1/orders", json!({ "items": [{ "sku_id": sku, "quantity": 1 }] })),
+            (me.clone(), "/api/order", json!({ "product_id": id, "quantity": 1 })),
+            (me.clone(), "/api/seckill", json!({ "product_id": id })),
+            (shop.admin.clone(), "/api/seckill/init", json!({ "product_id": id, "stock": 1 })),
+            (shop.admin.clone(), "/api/v1/flash-sales", sale),
+        ]
+    };
+    let send = |(client, path, body): &(Client, &str, Value)| {
+        client.request(Method::POST, path).json(body).key("only once").send()
+    };
+    let firsts = buys(&one);
+    for request in &firsts {
+        let answer = send(request).await;
+        assert!((200..300).contains(&answer.status), "{}: {}", request.1, answer.text());
+    }
+    let untouched = shop.stock(&other.sku_id).await;
+    let seconds = buys(&other);
+    for request in &seconds {
+        send(request).await.problem(422, "idempotency_mismatch");
+    }
+    shop.server.restart().await;
+    for request in &seconds {
+        send(request).await.problem(422, "idempotency_mismatch");
+    }
+    assert_eq!(shop.stock(&other.sku_id).await, untouched);
+    for request in &firsts[..3] {
+        let again = send(request).await;
+        assert_eq!(again.header("idempotent-replayed"), "true", "{}: {}", request.1, again.text());
+    }
+}
+
+/// Only acceptances are remembered.
+async fn a_refused_request_leaves_its_key_free(engine: Engine) {
+    let (shop, product, me) = stage(engine).await;
+    let other = shop.product("5.00", 1).await;
+    let order = |product: &Product, quantity: u64| {
+        let body = json!({ "items": [{ "sku_id": product.sku_id, "quantity": quantity }] });
+        me.request(Method::POST, "/api/v1/orders").json(&body).key("tried before").send()
+    };
+    order(&other, 2).await.problem(409, "insufficient_stock");
+    let bought = order(&product, 1).await;
+    assert_eq!(bought.header("idempotent-replayed"), "");
+    bought.bought();
+    order(&other, 1).await.problem(422, "idempotency_mismatch");
+    becomes(&shop, &product, [49, 1, 0]).await;
+    assert_eq!(shop.stock(&other.sku_id).await["available"], 1);
+}
+
+async fn an_order_is_found_by_its_key_after_its_product_left_the_shelf(engine: Engine) {
+    let (shop, product, me) = stage(engine).await;
+    let order = |key: &'static str| {
+        let body = json!({ "items": [{ "sku_id": product.sku_id, "quantity": 1 }] });
+        me.request(Method::POST, "/api/v1/orders").json(&body).key(key).send()
+    };
+    let first = order("mine").await.bought();
+    shop.admin.delete(&format!("/api/v1/products/{}", product.id)).await.ok(204);
+    let gone = || async { (order("another").await.status == 404).then_some(()) };
+    eventually(gone, "the product is not for sale any more").await;
+    let again = order("mine").await;
+    assert_eq!(again.header("idempotent-replayed"), "true", "{}", again.text());
+    assert_eq!(again.bought()["order_no"], first["order_no"]);
+}
+
 async fn an_order_is_paid_once(engine: Engine) {
     let (mut shop, product, me) = stage(engine).await;
     let order = shop.order(&me, &product, 2).await;
@@ -154,9 +244,11 @@ async fn a_restock_comes_in_once(engine: Engine) {
     let repeated =
         Repeated::at_once(&shop.admin, &path, json!({ "quantity": 7, "reason": "a van came" })).await;
     becomes(&shop, &product, [57, 0, 0]).await;
+    // The answer to the repeat is the first one, whatever came in since.
+    shop.admin.post(&path, &json!({ "quantity": 2 })).await.ok(200);
     repeated.holds_after_a_restart(&mut shop, json!({ "quantity": 8 })).await;
-    becomes(&shop, &product, [57, 0, 0]).await;
-    assert_eq!(shop.stock(&product.sku_id).await["received"], 57);
+    becomes(&shop, &product, [59, 0, 0]).await;
+    assert_eq!(shop.stock(&product.sku_id).await["received"], 59);
 }
 
 async fn an_adjustment_is_made_once(engine: Engine) {

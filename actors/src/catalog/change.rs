@@ -190,7 +190,8 @@ impl Catalog {
         drop(connection);
         let [product] = products;
         self.memory.forget(&product).await;
-        Ok(Created { product: Arc::new(product), initial_stock: initial, restated_stock: restated })
+        let product = Arc::new(product);
+        Ok(Created { product, initial_stock: initial, restated_stock: restated, replayed: false })
     }
 
     /// Deletes a product: its rows stay for the orders that name it, and nothing else finds it.

@@ -14,7 +14,10 @@ use super::{
     outbox::{self, ProductEvent},
     validate::{NewProduct, NewSku},
 };
-use crate::kernel::{Currency, Money, ProductId, SkuId, Timestamp, UserId};
+use crate::{
+    claim,
+    kernel::{Currency, IdempotencyKey, Money, ProductId, SkuId, Timestamp, UserId},
+};
 
 /// A product that has just been made, and what has to be stocked before its maker is answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +27,8 @@ pub struct Created {
     pub initial_stock: Vec<InitialStock>,
     /// SKUs that were there before and whose available units the change states anew.
     pub restated_stock: Vec<InitialStock>,
+    /// It was made by an earlier request with the same key.
+    pub replayed: bool,
 }
 
 /// Units that a new SKU begins with.
@@ -35,39 +40,55 @@ pub struct InitialStock {
 }
 
 impl Catalog {
-    /// Makes a product with its SKUs.
-    pub async fn create(&self, by: Option<UserId>, new: &NewProduct) -> Result<Created, WriteError> {
+    /// Makes a product with its SKUs; once for each key.
+    pub async fn create(
+        &self,
+        by: Option<UserId>,
+        new: &NewProduct,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Created, WriteError> {
         new.validate().map_err(WriteError::Invalid)?;
         let (product, initial_stock) = draft(by, new);
         let mut products = [product];
         let mut connection = self.db.connection().await?;
         let mut transaction = connection.begin().await?;
+        if let Some(key) = key
+            && let Some(earlier) = claim::for_record(&mut transaction, key, products[0].id.0).await?
+        {
+            drop(transaction);
+            drop(connection);
+            return self.created_before(ProductId(earlier), new).await;
+        }
         insert(&mut transaction, &mut products, &initial_stock).await?;
         transaction.commit().await?;
         drop(connection);
         let [product] = products;
         self.memory.forget(&product).await;
-        Ok(Created { product: Arc::new(product), initial_stock, restated_stock: Vec::new() })
+        let product = Arc::new(product);
+        Ok(Created { product, initial_stock, restated_stock: Vec::new(), replayed: false })
+    }
+
+    /// Its first stock is stated again: the request that made it may not have come to that.
+    async fn created_before(&self, id: ProductId, new: &NewProduct) -> Result<Created, WriteError> {
+        let product = self.by_id(id).await.map_err(WriteError::Read)?.ok_or(WriteError::NotFound)?;
+        let unchanged = product.version == 1;
+        let initial_stock = if unchanged { initial_stock(&product, new) } else { Vec::new() };
+        Ok(Created { product, initial_stock, restated_stock: Vec::new(), replayed: true })
     }
 }
 
 /// The product as it will be, but for the moment, which the database gives.
 pub(super) fn draft(by: Option<UserId>, new: &NewProduct) -> (Product, Vec<InitialStock>) {
     let id = ProductId(Uuid::now_v7());
-    let single = [NewSku { stock: new.stock, ..NewSku::default() }];
+    let single = [NewSku::default()];
     let given = if new.skus.is_empty() { &single[..] } else { &new.skus };
     let mut skus: Vec<Sku> = given.iter().map(|sku| draft_sku(sku, new.price)).collect();
     let default = default_place(&skus, new.price);
-    let mut initial_stock = Vec::new();
     let mut default_sku_id = SkuId(id.0);
-    for (place, (sku, given)) in skus.iter_mut().zip(given).enumerate() {
+    for (place, sku) in skus.iter_mut().enumerate() {
         sku.is_default = place == default;
         if sku.is_default {
             default_sku_id = sku.id;
-        }
-        let units = given.stock.or(if sku.is_default { new.stock } else { None }).unwrap_or(0);
-        if units > 0 {
-            initial_stock.push(InitialStock { product_id: id, sku_id: sku.id, units });
         }
     }
     let product = Product {
@@ -93,7 +114,18 @@ pub(super) fn draft(by: Option<UserId>, new: &NewProduct) -> (Product, Vec<Initi
         updated_at: Timestamp::from_millis(0),
         created_by: by,
     };
+    let initial_stock = initial_stock(&product, new);
     (product, initial_stock)
+}
+
+/// What a product's SKUs begin with, by what its maker said of each and of the whole.
+fn initial_stock(product: &Product, new: &NewProduct) -> Vec<InitialStock> {
+    let units = |(place, sku): (usize, &Sku)| {
+        let own = new.skus.get(place).and_then(|given| given.stock);
+        let units = own.or(if sku.is_default { new.stock } else { None }).unwrap_or(0);
+        (units > 0).then_some(InitialStock { product_id: product.id, sku_id: sku.id, units })
+    };
+    product.skus.iter().enumerate().filter_map(units).collect()
 }
 
 pub(super) fn draft_sku(new: &NewSku, product_price: Money) -> Sku {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::kernel::FieldError;
+use crate::{claim::ClaimError, kernel::FieldError};
 
 /// Why nothing could be read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -31,8 +31,21 @@ pub enum WriteError {
     SkuCodeTaken,
     #[error("there is a category of that name")]
     CategoryNameTaken,
+    #[error("the idempotency key came with another body before")]
+    IdempotencyMismatch,
+    #[error(transparent)]
+    Read(ReadError),
     #[error("the database did not answer")]
     Database(#[source] sqlx::Error),
+}
+
+impl From<ClaimError> for WriteError {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::Mismatch => Self::IdempotencyMismatch,
+            ClaimError::Database(error) => Self::Database(error),
+        }
+    }
 }
 
 impl From<sqlx::Error> for WriteError {

@@ -52,7 +52,7 @@ async fn a_simple_product_has_one_sku(catalog: &Catalog) -> Outcome {
         stock: Some(500),
         ..NewProduct::new("充电器 · Charger", price("19.90"))
     };
-    let Created { product, initial_stock, .. } = catalog.create(None, &new).await?;
+    let Created { product, initial_stock, .. } = catalog.create(None, &new, None).await?;
     assert_eq!(product.skus.len(), 1);
     assert_eq!((product.version, product.status), (1, ProductStatus::Active));
     let sku_id = product.default_sku_id;
@@ -86,7 +86,7 @@ async fn skus_have_prices_of_their_own(catalog: &Catalog) -> Outcome {
         ],
         ..NewProduct::new("Mug", price("100.00"))
     };
-    let Created { product, initial_stock, .. } = catalog.create(None, &new).await?;
+    let Created { product, initial_stock, .. } = catalog.create(None, &new, None).await?;
     let prices: Vec<_> = product.skus.iter().map(|sku| sku.price.to_string()).collect();
     assert_eq!(prices, ["90.00", "100.00", "150.00"]);
     assert_eq!(product.default_sku_id, product.skus[1].id, "the one that costs what the product shows");
@@ -109,7 +109,7 @@ async fn skus_have_prices_of_their_own(catalog: &Catalog) -> Outcome {
 
 async fn changes_hold_at_their_version_only(catalog: &Catalog) -> Outcome {
     let new = NewProduct { brand: Some("Lumio".into()), ..NewProduct::new("Lamp", price("10")) };
-    let made = catalog.create(None, &new).await?.product;
+    let made = catalog.create(None, &new, None).await?.product;
     let change = |name: &str| ProductChange { name: Some(name.into()), ..ProductChange::default() };
     let changed = catalog.update(made.id, change("Desk lamp"), Some(1)).await?.product;
     assert_eq!(
@@ -135,9 +135,9 @@ async fn a_list_of_skus_is_the_whole_list(catalog: &Catalog) -> Outcome {
     let sku = |name: &str, stock| NewSku { specs: color(name), stock, ..NewSku::default() };
     let new =
         NewProduct { skus: vec![sku("red", None), sku("blue", None)], ..NewProduct::new("Cap", price("30")) };
-    let made = catalog.create(None, &new).await?.product;
+    let made = catalog.create(None, &new, None).await?.product;
     let skus = Some(vec![sku("blue", Some(9)), sku("green", Some(7))]);
-    let Created { product, initial_stock, restated_stock } =
+    let Created { product, initial_stock, restated_stock, .. } =
         catalog.update(made.id, ProductChange { skus, ..ProductChange::default() }, None).await?;
     let shown: Vec<_> = product.skus.iter().map(|sku| (sku.specs["color"].clone(), sku.status)).collect();
     assert_eq!(
@@ -156,7 +156,7 @@ async fn a_list_of_skus_is_the_whole_list(catalog: &Catalog) -> Outcome {
 }
 
 async fn what_is_deleted_is_gone(catalog: &Catalog) -> Outcome {
-    let made = catalog.create(None, &NewProduct::new("Gone", price("1"))).await?.product;
+    let made = catalog.create(None, &NewProduct::new("Gone", price("1")), None).await?.product;
     assert!(catalog.offer(made.default_sku_id).await?.is_some());
     let stale = catalog.delete(made.id, Some(7)).await;
     assert!(matches!(stale, Err(WriteError::VersionConflict)), "{stale:?}");
@@ -173,11 +173,11 @@ async fn what_is_deleted_is_gone(catalog: &Catalog) -> Outcome {
 async fn what_does_not_fit_is_refused(catalog: &Catalog) -> Outcome {
     let coded = |code: &str| NewSku { sku_code: Some(code.into()), ..NewSku::default() };
     let twice = NewProduct { skus: vec![coded("MUG-BLUE")], ..NewProduct::new("Copy", price("1")) };
-    let refused = catalog.create(None, &twice).await;
+    let refused = catalog.create(None, &twice, None).await;
     assert!(matches!(refused, Err(WriteError::SkuCodeTaken)), "{refused:?}");
     let nowhere = Some(CategoryId(Uuid::now_v7()));
     let lost = NewProduct { category_id: nowhere, ..NewProduct::new("Lost", price("1")) };
-    let refused = catalog.create(None, &lost).await;
+    let refused = catalog.create(None, &lost, None).await;
     assert!(
         matches!(&refused, Err(WriteError::Invalid(fields)) if fields[0].field == "category_id"),
         "{refused:?}"
@@ -198,7 +198,7 @@ async fn what_does_not_fit_is_refused(catalog: &Catalog) -> Outcome {
 
 async fn every_version_has_one_event(catalog: &Catalog) -> Outcome {
     let new = NewProduct { stock: Some(3), ..NewProduct::new("Told", price("1")) };
-    let made = catalog.create(None, &new).await?.product;
+    let made = catalog.create(None, &new, None).await?.product;
     catalog.update(made.id, ProductChange::default(), None).await?;
     catalog.delete(made.id, None).await?;
     let mut connection = catalog.db.connection().await?;

@@ -29,6 +29,12 @@ impl Digest {
         first.copy_from_slice(&hash[..16]);
         Self(u128::from_be_bytes(first))
     }
+
+    /// The same bits as a database column holds them.
+    #[must_use]
+    pub const fn as_uuid(self) -> uuid::Uuid {
+        uuid::Uuid::from_u128(self.0)
+    }
 }
 
 impl fmt::Display for Digest {

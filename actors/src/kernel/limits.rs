@@ -59,8 +59,8 @@ pub const SNAPSHOTS_WAITING_MAX: usize = 4_096;
 pub const FORGET_AFTER_MS: i64 = 48 * 3_600_000;
 /// A reservation asked for longer ago than this is refused.
 pub const RESERVE_AGE_MS_MAX: i64 = 24 * 3_600_000;
-/// Events of one actor between two sweeps of what may be forgotten.
-pub const FORGET_SWEEP_EVENTS: u64 = 1_024;
+/// How often old claims of idempotency keys are looked for.
+pub const CLAIM_SWEEP_INTERVAL_MS: u64 = 600_000;
 
 /// Commands of a saga that are under way at once.
 pub const SAGA_WINDOW_MAX: usize = 4_096;

@@ -3,13 +3,14 @@
 use uuid::Uuid;
 
 use super::{
-    board::Board,
+    apply,
+    board::{Board, Entering},
     decide,
     model::{Command, Event, Query, Refusal, Reserve, Source, State},
     view::{Answer, ReservationView, SaleView, StockView},
 };
 use crate::{
-    kernel::{Code, IdempotencyKey, SkuId, Timestamp},
+    kernel::{Code, IdempotencyKey, ReservationId, SkuId, Timestamp},
     runtime::{Answered, AskError, Entity, Lane, Registry},
 };
 
@@ -38,7 +39,7 @@ impl Entity for Stock {
     }
 
     fn apply(state: &mut State, event: &Event) {
-        decide::apply(state, event);
+        apply::apply(state, event);
     }
 
     fn answer(state: &State, command: &Command, now: Timestamp) -> Result<Answer, Refusal> {
@@ -53,10 +54,11 @@ impl Entity for Stock {
             | Command::PauseSale { sale: id }
             | Command::ResumeSale { sale: id }
             | Command::CloseSale { sale: id } => sale(state, *id, now),
-            Command::Initialize { .. }
-            | Command::Receive { .. }
-            | Command::Adjust { .. }
-            | Command::AdjustTo { .. } => Answer::Stock(StockView::of(state)),
+            Command::Receive { key, .. } | Command::Adjust { key, .. } | Command::AdjustTo { key, .. } => {
+                let then = remembered(state, *key).and_then(|known| known.stock.as_deref());
+                Answer::Stock(then.cloned().unwrap_or_else(|| StockView::of(state)))
+            }
+            Command::Initialize { .. } => Answer::Stock(StockView::of(state)),
             Command::Confirm { .. } | Command::Release { .. } => Answer::Done,
         })
     }
@@ -79,6 +81,10 @@ impl Entity for Stock {
                 )),
                 None => Err(Refusal::UnknownSale),
             },
+            Query::Made(key) => Ok(match remembered(state, Some(*key)).and_then(|known| known.reservation) {
+                Some(id) => reservation(state, id),
+                None => Answer::Done,
+            }),
         })
     }
 
@@ -155,6 +161,10 @@ fn remembered(state: &State, key: Option<IdempotencyKey>) -> Option<&super::mode
 fn made(state: &State, reserve: &Reserve) -> Answer {
     let id =
         remembered(state, reserve.key).and_then(|known| known.reservation).unwrap_or(reserve.reservation);
+    reservation(state, id)
+}
+
+fn reservation(state: &State, id: ReservationId) -> Answer {
     match state.reservations.get(&id) {
         Some(known) => Answer::Reservation(ReservationView::of(id, known)),
         None => Answer::Done,
@@ -168,23 +178,30 @@ fn sale(state: &State, id: crate::kernel::FlashSaleId, now: Timestamp) -> Answer
     }
 }
 
-/// Reserves units: from the board when that can tell that it cannot succeed, else by asking the actor.
+/// Lets a buyer in, unless the board can tell that the actor would refuse. What is let in counts as
+/// entering until it is dropped.
+pub fn enter(
+    actors: &StockActors,
+    sku: SkuId,
+    reserve: &Reserve,
+    now: Timestamp,
+) -> Result<Option<Entering>, Refusal> {
+    match (&reserve.source, actors.board(sku.0)) {
+        (Source::Sale(sale), Some(board)) => board
+            .enter(*sale, reserve.user, reserve.quantity, now)
+            .map(Some)
+            .inspect_err(|refusal| actors.count_refusal(refusal)),
+        (Source::Sale(_) | Source::Regular { .. }, _) => Ok(None),
+    }
+}
+
+/// Asks the actor of somebody who was let in to reserve units.
 pub async fn reserve(
     actors: &StockActors,
     sku: SkuId,
     reserve: Reserve,
-    now: Timestamp,
+    entering: Option<Entering>,
 ) -> Result<Answered<Answer>, AskError<Refusal>> {
-    let entering = match (&reserve.source, actors.board(sku.0)) {
-        (Source::Sale(sale), Some(board)) => match board.enter(*sale, reserve.user, reserve.quantity, now) {
-            Ok(entering) => Some(entering),
-            Err(refusal) => {
-                actors.count_refusal(&refusal);
-                return Err(AskError::Refused(refusal));
-            }
-        },
-        (Source::Sale(_) | Source::Regular { .. }, _) => None,
-    };
     let command = Command::Reserve(Box::new(reserve));
     match entering {
         Some(entering) => actors.command_with(sku.0, sku, command, Box::new(entering)).await,

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::view::StockView;
 use crate::kernel::{
     Currency, Digest, FlashSaleId, IdempotencyKey, Millis, Money, OrderNo, ProductId, ReservationId,
     Timestamp, UserId,
@@ -117,6 +118,9 @@ pub struct Remembered {
     pub reservation: Option<ReservationId>,
     /// The sale that was opened, if it was that.
     pub sale: Option<FlashSaleId>,
+    /// What was answered, if units came in or were corrected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stock: Option<Box<StockView>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -230,6 +234,8 @@ pub enum Query {
         sale: FlashSaleId,
         user: UserId,
     },
+    /// What was reserved under a key.
+    Made(IdempotencyKey),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

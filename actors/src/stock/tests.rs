@@ -2,10 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{
-    decide::{apply, decide},
-    model::*,
-};
+use super::{apply::apply, decide::decide, model::*};
 use crate::kernel::{
     Currency, Digest, FlashSaleId, IdempotencyKey, Money, OrderNo, ProductId, ReservationId, Timestamp,
     UserId,

@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    claimed::claimed,
     purchase::{Bought, Wish, buy},
     refusal,
     wire::{self, PageOf, Paging},
@@ -218,6 +219,8 @@ pub async fn purchase(
         quantity: wire::quantity(request.body.quantity, "quantity")?,
         note: None,
         key: request.key,
+        // The path names the sale, and so the actor that remembers the key.
+        claim: false,
     };
     let bought = buy(&shop, wish).await?;
     shop.metrics.seckill_success.inc();
@@ -298,12 +301,11 @@ pub async fn create(
     };
     let sale = FlashSaleId(Uuid::now_v7());
     let open = OpenSale { sale, terms, quantity: new.quantity, receive_missing: false, key: request.key };
-    let answered = shop
-        .actors
-        .stock
-        .command(sku.0, sku, Command::OpenSale(Box::new(open)))
-        .await
-        .map_err(refusal::stock)?;
+    let answered = claimed(&shop, request.key, sku, async |sku| {
+        let command = Command::OpenSale(Box::new(open));
+        shop.actors.stock.command(sku.0, sku, command).await.map_err(refusal::stock)
+    });
+    let answered = answered.await?;
     let Answer::Sale(view) = answered.answer else { return Err(Problem::new(Code::Internal)) };
     shop.remember_sale(view.id, sku).await;
     let response = HttpResponse::Created().json(FlashSale::of_view(sku, &view, now));

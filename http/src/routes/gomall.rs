@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::{
     cart::{self, Cart},
+    claimed::claimed,
     flash_sales::{self, FlashSale, Purchased},
     orders::{self, Order},
     product_body::{Amounts, NewProduct},
@@ -106,15 +107,16 @@ async fn category(shop: &Shop, text: &str) -> Result<CategoryId, Problem> {
 
 /// Makes a product; prices may be numbers.
 #[utoipa::path(post, path = "/api/product", tag = "gomall", request_body = NewProduct,
-    security(("bearer" = [])), responses(
+    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
     (status = 201, body = Product),
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn create_product(
-    seller: Seller,
-    body: Json<NewProduct>,
+    _: Seller,
+    request: KeyedJson<NewProduct>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
-    products::make(&shop, seller.user_id, body.0.checked(Amounts::TextsOrNumbers)?).await
+    let new = request.body.checked(Amounts::TextsOrNumbers)?;
+    products::make(&shop, request.caller.user_id, new, request.key).await
 }
 
 /// Sets everything of a product; prices may be numbers.
@@ -199,7 +201,8 @@ pub async fn seckill(request: KeyedJson<GomallProduct>, shop: Data<Shop>) -> Res
     };
     let user = request.caller.user_id;
     let source = Source::Sale(sale);
-    let bought = buy(&shop, Wish { user, sku, source, quantity: 1, note: None, key: request.key }).await?;
+    let wish = Wish { user, sku, source, quantity: 1, note: None, key: request.key, claim: true };
+    let bought = buy(&shop, wish).await?;
     shop.metrics.seckill_success.inc();
     Ok(flash_sales::purchased(&bought))
 }
@@ -222,21 +225,24 @@ pub async fn init_seckill(
         return Err(Problem::field("stock", "invalid", format!("Must be from 1 to {UNITS_MAX}.")));
     }
     let sku = sku(&shop, product_id).await?;
-    let initializing = INITIALIZING.lock().await;
-    let running = running_sale(&shop, sku).await?;
-    let (command, mut response) = match running {
-        Some(sale) => {
-            let command = Command::ExtendSale { sale, quantity: stock, key: request.key };
-            (command, HttpResponse::Ok())
-        }
-        None => (new_sale(&shop, sku, stock, request.key).await?, HttpResponse::Created()),
-    };
-    let answered = shop.actors.stock.command(sku.0, sku, command).await.map_err(refusal::stock)?;
-    let Answer::Sale(view) = answered.answer else { return Err(Problem::new(Code::Internal)) };
-    shop.remember_open_sale(view.id, sku).await;
-    drop(initializing);
-    let response = response.json(FlashSale::of_view(sku, &view, shop.now()));
-    Ok(wire::replayed(response, answered.replayed))
+    claimed(&shop, request.key, sku, async |sku| {
+        let initializing = INITIALIZING.lock().await;
+        let running = running_sale(&shop, sku).await?;
+        let (command, mut response) = match running {
+            Some(sale) => {
+                let command = Command::ExtendSale { sale, quantity: stock, key: request.key };
+                (command, HttpResponse::Ok())
+            }
+            None => (new_sale(&shop, sku, stock, request.key).await?, HttpResponse::Created()),
+        };
+        let answered = shop.actors.stock.command(sku.0, sku, command).await.map_err(refusal::stock)?;
+        let Answer::Sale(view) = answered.answer else { return Err(Problem::new(Code::Internal)) };
+        shop.remember_open_sale(view.id, sku).await;
+        drop(initializing);
+        let response = response.json(FlashSale::of_view(sku, &view, shop.now()));
+        Ok(wire::replayed(response, answered.replayed))
+    })
+    .await
 }
 
 /// The flash sale of a SKU that is on, as its actor knows it: the tables may not show it yet.

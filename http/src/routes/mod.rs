@@ -8,6 +8,7 @@ pub mod admin;
 pub mod auth;
 pub mod cart;
 pub mod categories;
+mod claimed;
 pub mod flash_sales;
 pub mod gomall;
 pub mod me;

@@ -13,8 +13,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    claimed::claimed,
     flash_sales,
-    purchase::{Wish, buy},
+    purchase::{Wish, bought_before, buy},
     refusal,
     wire::{self, PageOf, Paging},
 };
@@ -212,12 +213,18 @@ pub(super) async fn direct_buy(
     note: Option<String>,
     key: Option<IdempotencyKey>,
 ) -> Result<HttpResponse, Problem> {
-    let offer = shop.catalog.offer(sku).await.map_err(|error| Problem::unavailable(&error))?;
-    let Some(offer) = offer.filter(|offer| offer.active) else {
-        return Err(Problem::new(Code::NotFound).detail("There is no such SKU for sale."));
-    };
-    let source = Source::Regular { line: line_of(&offer), pay_within_ms: shop.pay_within_ms() };
-    let bought = buy(shop, Wish { user, sku, source, quantity, note, key }).await?;
+    let bought = claimed(shop, key, sku, async |sku| {
+        let offer = shop.catalog.offer(sku).await.map_err(|error| Problem::unavailable(&error))?;
+        let Some(offer) = offer.filter(|offer| offer.active) else {
+            // It may have left the shelf since it was bought.
+            let before = bought_before(shop, user, sku, key).await?;
+            let gone = || Problem::new(Code::NotFound).detail("There is no such SKU for sale.");
+            return before.ok_or_else(gone);
+        };
+        let source = Source::Regular { line: line_of(&offer), pay_within_ms: shop.pay_within_ms() };
+        buy(shop, Wish { user, sku, source, quantity, note, key, claim: false }).await
+    });
+    let bought = bought.await?;
     match &bought.order {
         Some(order) => Ok(wire::replayed(HttpResponse::Created().json(Order::of(order)), bought.replayed)),
         None => Ok(flash_sales::purchased(&bought)),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use stampede_actors::{
     account::Role,
     catalog::{self, Created, InitialStock, Order, Page, ProductFilter, ProductStatus, SortBy, WriteError},
-    kernel::{CategoryId, Code, Money, ProductId, SkuId, UserId, limits::KEYWORD_CHARS_MAX},
+    kernel::{CategoryId, Code, IdempotencyKey, Money, ProductId, SkuId, UserId, limits::KEYWORD_CHARS_MAX},
     stock::{Answer, Command},
 };
 use utoipa::ToSchema;
@@ -22,10 +22,10 @@ use uuid::Uuid;
 use super::{
     product_body::{Amounts, NewProduct, ProductChange, product_status},
     refusal,
-    wire::{PageOf, Paging},
+    wire::{self, PageOf, Paging},
 };
 use crate::{
-    extract::{IfMatch, Json, MaybeCaller, Path, Query, Seller, etag},
+    extract::{IfMatch, Json, KeyedJson, MaybeCaller, Path, Query, Seller, etag},
     problem::{Problem, ProblemShape},
     startup::Shop,
 };
@@ -238,23 +238,31 @@ pub async fn get(caller: MaybeCaller, id: Path<Uuid>, shop: Data<Shop>) -> Resul
 
 /// Makes a product. Its stock is there when this answers.
 #[utoipa::path(post, path = "/api/v1/products", tag = "catalog", request_body = NewProduct,
-    security(("bearer" = [])), responses(
+    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
     (status = 201, body = Product),
     (status = 409, description = "A SKU's code is taken", body = ProblemShape),
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn create(
-    seller: Seller,
-    body: Json<NewProduct>,
+    _: Seller,
+    request: KeyedJson<NewProduct>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
-    make(&shop, seller.user_id, body.0.checked(Amounts::Texts)?).await
+    make(&shop, request.caller.user_id, request.body.checked(Amounts::Texts)?, request.key).await
 }
 
-pub(super) async fn make(shop: &Shop, by: UserId, new: catalog::NewProduct) -> Result<HttpResponse, Problem> {
-    let created = shop.catalog.create(Some(by), &new).await.map_err(not_written)?;
+pub(super) async fn make(
+    shop: &Shop,
+    by: UserId,
+    new: catalog::NewProduct,
+    key: Option<IdempotencyKey>,
+) -> Result<HttpResponse, Problem> {
+    let created = shop.catalog.create(Some(by), &new, key).await.map_err(not_written)?;
     let product = &created.product;
-    let mut stock: HashMap<SkuId, i64> =
-        created.initial_stock.iter().map(|new| (new.sku_id, new.units)).collect();
+    let mut stock: HashMap<SkuId, i64> = if created.replayed {
+        stock_of(shop, product).await?
+    } else {
+        created.initial_stock.iter().map(|new| (new.sku_id, new.units)).collect()
+    };
     for (sku, stocked) in stock_new(shop, &created.initial_stock).await {
         match stocked {
             Ok(available) => drop(stock.insert(sku, available)),
@@ -267,7 +275,7 @@ pub(super) async fn make(shop: &Shop, by: UserId, new: catalog::NewProduct) -> R
     if let Ok(address) = HeaderValue::try_from(format!("/api/v1/products/{}", product.id)) {
         response.insert_header((LOCATION, address));
     }
-    Ok(shown_as(response, product, &stock))
+    Ok(wire::replayed(shown_as(response, product, &stock), created.replayed))
 }
 
 /// Sets everything of a product; a list of SKUs, if there is one, is the whole list. A stock is what
@@ -326,7 +334,7 @@ async fn apply(
     stock: Option<i64>,
     version: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    let Created { product, initial_stock, restated_stock } =
+    let Created { product, initial_stock, restated_stock, replayed: _ } =
         shop.catalog.update(id, change, version.0).await.map_err(not_written)?;
     for (sku, stocked) in stock_new(shop, &initial_stock).await {
         if let Err(problem) = stocked {
@@ -438,10 +446,11 @@ pub(super) fn not_written(error: WriteError) -> Problem {
         WriteError::Invalid(errors) => Problem::from(errors),
         WriteError::NotFound => not_found(),
         WriteError::VersionConflict => Problem::new(Code::VersionConflict),
+        WriteError::IdempotencyMismatch => Problem::new(Code::IdempotencyMismatch),
         WriteError::SkuCodeTaken => Problem::new(Code::Conflict).detail("A SKU's code is taken."),
         WriteError::CategoryNameTaken => {
             Problem::new(Code::Conflict).detail("There is a category of that name.")
         }
-        WriteError::Database(_) => Problem::unavailable(&error),
+        WriteError::Read(_) | WriteError::Database(_) => Problem::unavailable(&error),
     }
 }

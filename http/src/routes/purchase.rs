@@ -7,11 +7,12 @@ use stampede_actors::kernel::Code;
 use stampede_actors::{
     kernel::{IdempotencyKey, ReservationId, SkuId, UserId, limits::ORDER_WAIT_MS},
     order::{OrderView, Query},
+    runtime::AskError,
     stock::{self, Answer, ReservationView, Reserve, Source},
 };
 use uuid::Uuid;
 
-use super::refusal;
+use super::{claimed::claimed, refusal};
 use crate::{problem::Problem, startup::Shop};
 
 /// What somebody wants to buy.
@@ -22,6 +23,8 @@ pub struct Wish {
     pub quantity: u32,
     pub note: Option<String>,
     pub key: Option<IdempotencyKey>,
+    /// Whether the key has to be claimed for its body, once the buyer is let in.
+    pub claim: bool,
 }
 
 /// Units that are the buyer's, and the order for them unless it is still on its way.
@@ -45,23 +48,45 @@ pub async fn buy(shop: &Shop, wish: Wish) -> Result<Bought, Problem> {
         issued_at: now,
         key: wish.key,
     };
-    let answered = stock::reserve(&shop.actors.stock, wish.sku, reserve, now).await;
-    let answered = answered.map_err(|error| with_line(refusal::stock(error), wish.sku, wish.quantity))?;
-    let reservation = match answered.answer {
-        Answer::Reservation(reservation) => reservation,
-        Answer::Done | Answer::Stock(_) | Answer::Sale(_) | Answer::Mine(_) => {
-            // The reservation has been forgotten, but its key has not.
-            return Err(Problem::new(Code::ReservationExpired));
-        }
+    let stock = &shop.actors.stock;
+    let entering = stock::enter(stock, wish.sku, &reserve, now)
+        .map_err(|refused| refusal::stock(AskError::Refused(refused)))?;
+    let claim = if wish.claim { wish.key } else { None };
+    let answered = claimed(shop, claim, wish.sku, async |sku| {
+        let answered = stock::reserve(stock, sku, reserve, entering).await;
+        answered.map_err(|error| with_line(refusal::stock(error), sku, wish.quantity))
+    });
+    let answered = answered.await?;
+    // The reservation has been forgotten, but its key has not.
+    let Answer::Reservation(reservation) = answered.answer else {
+        return Err(Problem::new(Code::ReservationExpired));
     };
-    let opened =
-        shop.actors.order.query(wish.user.0, reservation.order_no, Query::Await { owner: wish.user });
-    let order = tokio::time::timeout(Duration::from_millis(ORDER_WAIT_MS), opened).await;
-    let order = order.ok().and_then(Result::ok);
-    if order.is_some() && !answered.replayed {
+    let bought = with_order(shop, wish.user, reservation, answered.replayed).await;
+    if bought.order.is_some() && !bought.replayed {
         shop.metrics.orders_created.inc();
     }
-    Ok(Bought { reservation, order, replayed: answered.replayed })
+    Ok(bought)
+}
+
+/// What was bought under a key before, if anything was.
+pub async fn bought_before(
+    shop: &Shop,
+    user: UserId,
+    sku: SkuId,
+    key: Option<IdempotencyKey>,
+) -> Result<Option<Bought>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    match shop.actors.stock.query(sku.0, sku, stock::Query::Made(key)).await.map_err(refusal::stock)? {
+        Answer::Reservation(reservation) => Ok(Some(with_order(shop, user, reservation, true).await)),
+        Answer::Done | Answer::Stock(_) | Answer::Sale(_) | Answer::Mine(_) => Ok(None),
+    }
+}
+
+/// Waits briefly for the order that a reservation leads to.
+async fn with_order(shop: &Shop, user: UserId, reservation: ReservationView, replayed: bool) -> Bought {
+    let opened = shop.actors.order.query(user.0, reservation.order_no, Query::Await { owner: user });
+    let order = tokio::time::timeout(Duration::from_millis(ORDER_WAIT_MS), opened).await;
+    Bought { reservation, order: order.ok().and_then(Result::ok), replayed }
 }
 
 /// Names the line that there is not enough for.

@@ -15,6 +15,7 @@ use rand::RngCore as _;
 use stampede_actors::{
     account::PasswordHasher,
     catalog::{Catalog, Offer},
+    claim,
     cluster::{Ownership, node_id},
     engine::{Database, DatabaseError, OpenError, Source, clock},
     journal::{FenceError, Holdings, Journal, Outbox, Writer, initialize},
@@ -140,6 +141,7 @@ impl Shop {
             tokio::spawn(driver.run()),
             tokio::spawn(projector.run()),
             tokio::spawn(Deadlines::new(database.clone(), actors.clone()).run()),
+            tokio::spawn(claim::keep_swept(database.clone())),
             tokio::spawn(Outbox::new(database.clone(), journal.clone()).run()),
             tokio::spawn(gauge_sales(database.clone(), families.shop.clone())),
             writer,

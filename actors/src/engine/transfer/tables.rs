@@ -36,7 +36,7 @@ macro_rules! table {
 
 /// In the order in which they are filled: what is referred to comes first. Batches are small where rows
 /// may be large. `node` is not moved: a lease says nothing about another database.
-pub(super) static TABLES: [Table; 15] = [
+pub(super) static TABLES: [Table; 16] = [
     table!("shop", order "one", batch "1"),
     table!("shard", order "id", batch "500"),
     table!("journal", order "shard, seq", batch "500"),
@@ -58,6 +58,7 @@ pub(super) static TABLES: [Table; 15] = [
     ),
     table!("product", order "id", batch "50"),
     table!("sku", order "id", batch "200"),
+    table!("claim", order "key", batch "500"),
     table!("outbox", order "id", batch "50"),
     table!("stock_ledger", order "sku_id", batch "500"),
     table!("stock_pool", order "sku_id, pool", batch "500"),

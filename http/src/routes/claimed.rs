@@ -1,0 +1,32 @@
+//! Requests whose body, not their path, names the SKU: their idempotency key is claimed for that body
+//! before anything is done under it.
+
+use stampede_actors::{
+    claim::{self, ClaimError},
+    kernel::{Code, IdempotencyKey, SkuId},
+};
+
+use crate::{problem::Problem, startup::Shop};
+
+/// Acts on the SKU that the request is about. A request that was refused leaves its key free for
+/// another body; one whose outcome is not known does not.
+pub async fn claimed<T>(
+    shop: &Shop,
+    key: Option<IdempotencyKey>,
+    sku: SkuId,
+    act: impl AsyncFnOnce(SkuId) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let Some(key) = key else { return act(sku).await };
+    let sku = claim::take(&shop.database, key, sku).await.map_err(|error| match error {
+        ClaimError::Mismatch => Problem::new(Code::IdempotencyMismatch),
+        ClaimError::Database(_) => Problem::unavailable(&error),
+    })?;
+    let done = act(sku).await;
+    if let Err(problem) = &done
+        && problem.code() != Code::OutcomeUnknown
+        && let Err(cause) = claim::give_back(&shop.database, key).await
+    {
+        tracing::warn!(%cause, "a refused request keeps its idempotency key");
+    }
+    done
+}
