@@ -10,8 +10,8 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    HeaderMap, Method, StatusCode,
-    body::Bytes,
+    HeaderMap, Method, Response, StatusCode,
+    body::{Bytes, Incoming},
     client::conn::http1::{SendRequest, handshake},
     header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
 };
@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    task::JoinHandle,
 };
 
 /// How long one answer may take.
@@ -28,7 +29,25 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Connections that `open` has under way at once, so that no queue of the kernel's runs over.
 const CONNECTS_MAX: usize = 256;
 
-type Connection = SendRequest<Full<Bytes>>;
+/// An open connection.
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    /// Moves its bytes; ends with it.
+    driver: JoinHandle<()>,
+}
+
+impl Connection {
+    /// A request that is handed over in the very moment in which the connection ends can be left lying
+    /// between the two: neither answered nor refused. So the driver's end ends the wait.
+    async fn send(&mut self, request: hyper::Request<Full<Bytes>>) -> Result<Response<Incoming>, Lost> {
+        let sending = self.sender.send_request(request);
+        tokio::select! {
+            biased;
+            answer = sending => answer.map_err(Lost::Broken),
+            _ = &mut self.driver => Err(Lost::Ended),
+        }
+    }
+}
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -37,12 +56,15 @@ pub enum Lost {
     Unsent(io::Error),
     /// The connection broke: the outcome is not known.
     Broken(hyper::Error),
+    /// The connection ended while the request was handed to it: the outcome is not known.
+    Ended,
 }
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Lost::Unsent(error) => write!(f, "no connection: {error}"),
+            Lost::Ended => f.write_str("the connection ended"),
             Lost::Broken(error) => {
                 write!(f, "the connection broke: {error}")?;
                 std::error::Error::source(error).map_or(Ok(()), |cause| write!(f, ": {cause}"))
@@ -183,7 +205,7 @@ impl Client {
         let opening = (0..connections).map(|_| async {
             let mut connection = self.connect().await?;
             let request = self.request(Method::GET, "/live").into_message();
-            let answer = connection.send_request(request).await.map_err(Lost::Broken)?;
+            let answer = connection.send(request).await?;
             answer.into_body().collect().await.map_err(Lost::Broken)?;
             Ok(connection)
         });
@@ -200,7 +222,7 @@ impl Client {
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let Some(mut connection) = idle else { break };
-            if connection.ready().await.is_ok() {
+            if connection.sender.ready().await.is_ok() {
                 return Ok(connection);
             }
         }
@@ -211,9 +233,10 @@ impl Client {
         let stream = TcpStream::connect(&*self.address).await.map_err(Lost::Unsent)?;
         // Without it every request would wait for the delayed acknowledgement of the one before.
         stream.set_nodelay(true).map_err(Lost::Unsent)?;
-        let (connection, driver) = handshake(TokioIo::new(stream)).await.map_err(Lost::Broken)?;
-        tokio::spawn(driver);
-        Ok(connection)
+        let (sender, driver) = handshake(TokioIo::new(stream)).await.map_err(Lost::Broken)?;
+        // What goes wrong on it is seen by the request under way.
+        let driver = tokio::spawn(async move { drop(driver.await) });
+        Ok(Connection { sender, driver })
     }
 }
 
@@ -283,7 +306,7 @@ impl Request {
         let request = self.into_message();
         let exchange = async {
             let mut connection = client.connection().await?;
-            let (head, body) = connection.send_request(request).await.map_err(Lost::Broken)?.into_parts();
+            let (head, body) = connection.send(request).await?.into_parts();
             let body = body.collect().await.map_err(Lost::Broken)?.to_bytes();
             client.keep(connection);
             Ok(Reply::new(head.status, head.headers, body, asked.clone()))

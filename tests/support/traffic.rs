@@ -148,6 +148,9 @@ impl Traffic {
 
 impl Drop for Traffic {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("what kept buyers from buying: {:?}", self.troubles());
+        }
         self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
@@ -230,7 +233,7 @@ impl Buyer {
                     reply.ok(200);
                     Some(())
                 }
-                Err(Lost::Unsent(_) | Lost::Broken(_)) => self.again(NO_ANSWER),
+                Err(Lost::Unsent(_) | Lost::Broken(_) | Lost::Ended) => self.again(NO_ANSWER),
             }
         };
         eventually(paid, "an order is paid").await;
