@@ -28,6 +28,10 @@ pub const PARKED_MAX: usize = 64;
 /// Entities loaded by one query of the loader.
 pub const LOAD_BATCH_MAX: usize = 512;
 
+/// Events of a history that an actor's own thread folds; a longer one is folded elsewhere.
+pub const FOLDED_EVENTS_MAX: usize = 256;
+/// Bytes of a snapshot that an actor's own thread reads; a larger one is read elsewhere.
+pub const FOLDED_BYTES_MAX: usize = 64 << 10;
 /// Entities that one actor keeps in memory; beyond it those that nothing is under way for are let go.
 pub const ENTITIES_LIVE_MAX: usize = 64;
 /// Groups of actors for which the registry remembers when the last of them ended.
@@ -45,9 +49,9 @@ pub const PASSIVATION_INTERVAL_MS: u64 = 1_000;
 pub const RESTARTS_MAX: u32 = 8;
 /// The window in which restarts are counted.
 pub const RESTART_WINDOW_MS: u64 = 60_000;
-/// First pause before an actor is rebuilt; it doubles with every restart in the window.
+/// First pause before an actor is back; it doubles with every restart in the window.
 pub const RESTART_BACKOFF_MS: u64 = 5;
-/// Longest pause before an actor is rebuilt.
+/// Longest pause before an actor is back.
 pub const RESTART_BACKOFF_MS_MAX: u64 = 1_000;
 
 /// Events since the last snapshot that make a new one worth its while.

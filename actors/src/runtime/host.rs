@@ -11,7 +11,9 @@ use tracing::{Span, error, info_span};
 use uuid::Uuid;
 
 use super::{
-    Answered, AskError, Entity, KindMetrics, Lane, LoadError, Runtime, entity::fold, lane::Admission,
+    Answered, AskError, Entity, KindMetrics, Lane, Loader, Runtime,
+    entity::{FoldError, fold},
+    lane::Admission,
     shepherd::Notice,
 };
 use crate::{
@@ -19,7 +21,7 @@ use crate::{
     journal::{Append, History, HistoryRequest, Incarnation, NewEvent, Settled},
     kernel::{
         Timestamp,
-        limits::{ENTITIES_LIVE_MAX, PARKED_MAX, SNAPSHOT_EVENTS_MIN},
+        limits::{ENTITIES_LIVE_MAX, FOLDED_BYTES_MAX, FOLDED_EVENTS_MAX, PARKED_MAX, SNAPSHOT_EVENTS_MIN},
     },
 };
 
@@ -108,18 +110,30 @@ pub struct Host<E: Entity> {
     runtime: Arc<Runtime>,
     metrics: Arc<KindMetrics>,
     board: Arc<E::Board>,
-    notices: tokio::sync::mpsc::UnboundedSender<Notice>,
+    notices: tokio::sync::mpsc::UnboundedSender<Notice<E>>,
     entities: HashMap<E::Id, Slot<E>>,
     /// Whatever was written of an entity made after this, this life wrote.
     alone_since: Timestamp,
-    /// Set while a message is handled: an actor dropped meanwhile has panicked.
-    handling: bool,
+    phase: Phase,
+}
+
+/// What an actor is at. One that is dropped while it is not at rest has panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Resting,
+    /// The core only reads: what is known of the entities is whole.
+    Reading,
+    /// An entity may be half changed, or changed and not enqueued.
+    Changing,
 }
 
 enum Slot<E: Entity> {
     Loading(Vec<Ask<E>>),
     Live(Box<Live<E>>),
 }
+
+/// What a panicked actor knew: as much as it had enqueued, no more and no less.
+pub(super) struct Remains<E: Entity>(HashMap<E::Id, Box<Live<E>>>);
 
 struct Live<E: Entity> {
     name: Arc<str>,
@@ -129,7 +143,52 @@ struct Live<E: Entity> {
     parked: Vec<Ask<E>>,
 }
 
+impl<E: Entity> Remains<E> {
+    /// Whoever waits for a change learns that the actor is not there.
+    fn of(entities: HashMap<E::Id, Slot<E>>) -> Self {
+        let live = entities.into_iter().filter_map(|(id, slot)| match slot {
+            Slot::Loading(_) => None,
+            Slot::Live(live) => Some((id, Box::new(Live { parked: Vec::new(), ..*live }))),
+        });
+        Self(live.collect())
+    }
+}
+
+/// Reads an entity's history and folds it: a long one elsewhere, since other actors share the thread.
+/// None if that was not possible; an error if the fold panicked.
+async fn rebuild<E: Entity>(loader: Loader, name: Arc<str>) -> std::thread::Result<Option<Live<E>>> {
+    let request = HistoryRequest { kind: E::KIND, id: name.clone(), snapshots: E::SNAPSHOTS };
+    let Ok(history) = loader.load(request).await else { return Ok(None) };
+    let snapshot_bytes = history.snapshot.as_ref().map_or(0, |snapshot| snapshot.state.len());
+    let long = history.events.len() > FOLDED_EVENTS_MAX || snapshot_bytes > FOLDED_BYTES_MAX;
+    let folding = move || match Live::of(name, &history) {
+        Ok(live) => Some(live),
+        Err(cause) => {
+            error!(%cause, "an entity's history cannot be read");
+            None
+        }
+    };
+    if !long {
+        return std::panic::catch_unwind(std::panic::AssertUnwindSafe(folding));
+    }
+    match tokio::task::spawn_blocking(folding).await {
+        Ok(live) => Ok(live),
+        Err(error) => error.try_into_panic().map_or(Ok(None), Err),
+    }
+}
+
 impl<E: Entity> Live<E> {
+    /// One of which nothing is written yet.
+    fn new(name: Arc<str>) -> Self {
+        Self { name, state: E::State::default(), version: 0, snapshot_at: 0, parked: Vec::new() }
+    }
+
+    fn of(name: Arc<str>, history: &History) -> Result<Self, FoldError> {
+        let (state, version) = fold::<E>(&name, history)?;
+        let snapshot_at = history.snapshot.as_ref().map_or(0, |snapshot| snapshot.version);
+        Ok(Self { name, state, version, snapshot_at, parked: Vec::new() })
+    }
+
     /// Whether it never came to be and nobody waits for it to.
     fn is_empty(&self) -> bool {
         self.version == 0 && self.parked.is_empty()
@@ -143,10 +202,15 @@ impl<E: Entity> Host<E> {
         runtime: Arc<Runtime>,
         metrics: Arc<KindMetrics>,
         board: Arc<E::Board>,
-        notices: tokio::sync::mpsc::UnboundedSender<Notice>,
+        notices: tokio::sync::mpsc::UnboundedSender<Notice<E>>,
+        remains: Option<Remains<E>>,
     ) -> Self {
         metrics.live.inc();
         let actor = incarnation.actor;
+        let known = remains.map(|remains| remains.0).unwrap_or_default();
+        for live in known.values() {
+            E::publish(&live.state, &[], &board);
+        }
         Self {
             actor,
             incarnation,
@@ -154,9 +218,9 @@ impl<E: Entity> Host<E> {
             metrics,
             board,
             notices,
-            entities: HashMap::new(),
+            entities: known.into_iter().map(|(id, live)| (id, Slot::Live(live))).collect(),
             alone_since,
-            handling: false,
+            phase: Phase::Resting,
         }
     }
 
@@ -167,40 +231,30 @@ impl<E: Entity> Host<E> {
             // would refuse a version that is there already, and the next life would load.
             self.entities.insert(id.clone(), Slot::Loading(first.into_iter().collect()));
             let name: Arc<str> = id.to_string().into();
-            return self.loaded(&id, name, Ok(History::default()));
+            return self.loaded(&id, Some(Live::new(name)));
         }
         self.entities.insert(id.clone(), Slot::Loading(first.into_iter().collect()));
-        let loader = self.runtime.loader.clone();
-        let name: Arc<str> = id.to_string().into();
-        let request = HistoryRequest { kind: E::KIND, id: name.clone(), snapshots: E::SNAPSHOTS };
-        let load = async move { loader.load(request).await };
-        ctx.spawn(load.into_actor(self).map(move |history, host, _| {
-            host.handling = true;
-            host.loaded(&id, name, history);
-            host.handling = false;
+        let rebuild = rebuild::<E>(self.runtime.loader.clone(), id.to_string().into());
+        ctx.spawn(rebuild.into_actor(self).map(move |rebuilt, host, _| {
+            host.phase = Phase::Changing;
+            match rebuilt {
+                Ok(live) => host.loaded(&id, live),
+                // It is this actor that panics, and that is quarantined if it does not stop.
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+            host.phase = Phase::Resting;
         }));
     }
 
-    fn loaded(&mut self, id: &E::Id, name: Arc<str>, history: Result<History, LoadError>) {
+    fn loaded(&mut self, id: &E::Id, live: Option<Live<E>>) {
         let Some(Slot::Loading(waiting)) = self.entities.remove(id) else { return };
-        let folded = history.ok().and_then(|history| {
-            let snapshot_at = history.snapshot.as_ref().map_or(0, |snapshot| snapshot.version);
-            match fold::<E>(&name, &history) {
-                Ok((state, version)) => Some((state, version, snapshot_at)),
-                Err(cause) => {
-                    error!(%cause, "an entity's history cannot be read");
-                    None
-                }
-            }
-        });
-        let Some((state, version, snapshot_at)) = folded else {
+        let Some(live) = live else {
             for ask in waiting {
                 ask.reply.send(Err(AskError::Unavailable));
             }
             return;
         };
-        E::publish(&state, &[], &self.board);
-        let live = Live { name, state, version, snapshot_at, parked: Vec::new() };
+        E::publish(&live.state, &[], &self.board);
         self.entities.insert(id.clone(), Slot::Live(Box::new(live)));
         for ask in waiting {
             self.process(ask);
@@ -250,6 +304,7 @@ impl<E: Entity> Host<E> {
                         return ask.reply.send(Err(AskError::Refused(refusal)));
                     }
                 };
+                self.phase = Phase::Changing;
                 for event in &events {
                     E::apply(&mut live.state, event);
                 }
@@ -264,6 +319,7 @@ impl<E: Entity> Host<E> {
                 E::publish(&live.state, &events, &self.board);
                 let parked = if events.is_empty() { Vec::new() } else { std::mem::take(&mut live.parked) };
                 self.enqueue(&ask.id, events, answer, ask.reply, span.clone());
+                self.phase = Phase::Reading;
                 for waiting in parked {
                     self.process(waiting);
                 }
@@ -350,9 +406,13 @@ impl<E: Entity> Drop for Host<E> {
     fn drop(&mut self) {
         self.metrics.live.dec();
         // actix does not restart an actor whose handler panicked: it only drops it.
-        if self.handling {
-            let _ = self.notices.send(Notice::Died(self.incarnation.clone()));
-        }
+        let whole = match self.phase {
+            Phase::Resting => return,
+            Phase::Reading => true,
+            Phase::Changing => false,
+        };
+        let remains = whole.then(|| Remains::of(std::mem::take(&mut self.entities)));
+        let _ = self.notices.send(Notice::Died { incarnation: self.incarnation.clone(), remains });
     }
 }
 
@@ -361,7 +421,7 @@ impl<E: Entity> Handler<Ask<E>> for Host<E> {
 
     fn handle(&mut self, mut ask: Ask<E>, ctx: &mut Self::Context) {
         let began = Instant::now();
-        self.handling = true;
+        self.phase = Phase::Reading;
         drop(ask.waiting.take());
         self.metrics.waited.observe(began.duration_since(ask.asked_at).as_secs_f64());
         match self.entities.get_mut(&ask.id) {
@@ -374,7 +434,7 @@ impl<E: Entity> Handler<Ask<E>> for Host<E> {
             None => self.load(ask.id.clone(), Some(ask), ctx),
         }
         self.metrics.handled.observe(began.elapsed().as_secs_f64());
-        self.handling = false;
+        self.phase = Phase::Resting;
     }
 }
 

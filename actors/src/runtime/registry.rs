@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     ActorMetrics, Answered, Ask, AskError, Body, Entity, Host, KindMetrics, Loader, Place, Router,
-    host::{Answer, Companion, Reply, Tidy, Waiting, Wake},
+    host::{Answer, Companion, Remains, Reply, Tidy, Waiting, Wake},
     lane::Lanes,
     shepherd::{Notice, Shepherd},
 };
@@ -79,7 +79,7 @@ pub struct Registry<E: Entity> {
     pub(super) runtime: Arc<Runtime>,
     pub(super) metrics: Arc<KindMetrics>,
     actors: DashMap<Uuid, Presence<E>>,
-    notices: mpsc::UnboundedSender<Notice>,
+    notices: mpsc::UnboundedSender<Notice<E>>,
     /// When the last life of an actor ended, in milliseconds since 1970, by groups of actors.
     ended: Vec<AtomicI64>,
 }
@@ -204,7 +204,7 @@ impl<E: Entity> Registry<E> {
         }
         match self.actors.entry(actor) {
             Entry::Vacant(vacant) => {
-                let presence = vacant.insert(Presence::Live(self.start(actor, shard, epoch)));
+                let presence = vacant.insert(Presence::Live(self.start(actor, shard, epoch, None)));
                 if let Presence::Live(handle) = presence.value() {
                     Ok(act(handle))
                 } else {
@@ -228,7 +228,7 @@ impl<E: Entity> Registry<E> {
                 if matches!(occupied.get(), Presence::Ending(ended) if ended.has_pending()) {
                     return Err(AskError::Unavailable);
                 }
-                let handle = self.start(actor, shard, epoch);
+                let handle = self.start(actor, shard, epoch, None);
                 let answer = act(&handle);
                 occupied.insert(Presence::Live(handle));
                 Ok(answer)
@@ -236,7 +236,7 @@ impl<E: Entity> Registry<E> {
         }
     }
 
-    fn start(&self, actor: Uuid, shard: ShardId, epoch: i64) -> Handle<E> {
+    fn start(&self, actor: Uuid, shard: ShardId, epoch: i64, remains: Option<Remains<E>>) -> Handle<E> {
         let incarnation = Incarnation::new(E::KIND, actor, shard, epoch);
         let ended = Timestamp::from_millis(self.ended_at(actor).load(Ordering::Acquire));
         let alone_since = self.runtime.journal.holdings().since(shard).max(ended);
@@ -247,7 +247,7 @@ impl<E: Entity> Registry<E> {
         // Not `start_in_arbiter`: its mailbox has sixteen places until the actor has started.
         let (sender, receiver) = channel(Lanes::MAILBOX);
         arbiter.spawn_fn(move || {
-            let host = Host::new(parts.0, alone_since, runtime, metrics, parts.1, notices);
+            let host = Host::new(parts.0, alone_since, runtime, metrics, parts.1, notices, remains);
             actix::spawn(Context::with_receiver(receiver).into_future(host));
         });
         Handle {
@@ -341,9 +341,10 @@ impl<E: Entity> Registry<E> {
         true
     }
 
-    /// Starts the successor of a panicked actor, whose appends are settled.
-    pub(super) fn revive(&self, actor: Uuid, entity: Option<E::Id>) {
-        let shard = self.shard(actor);
+    /// Starts the successor of a panicked actor, whose appends are settled. What that one knew is true
+    /// if all of it was committed.
+    pub(super) fn revive(&self, died: &Incarnation, entity: Option<E::Id>, remains: Option<Remains<E>>) {
+        let (actor, shard) = (died.actor, died.shard);
         let Entry::Occupied(mut occupied) = self.actors.entry(actor) else { return };
         if !matches!(occupied.get(), Presence::Down) {
             return;
@@ -352,7 +353,8 @@ impl<E: Entity> Registry<E> {
             occupied.remove();
             return;
         };
-        let handle = self.start(actor, shard, epoch);
+        let remains = remains.filter(|_| died.is_current(self.runtime.journal.holdings()));
+        let handle = self.start(actor, shard, epoch, remains);
         if let Some(id) = entity {
             // A fresh mailbox has room.
             let _ = handle.address.try_send(Wake(id));

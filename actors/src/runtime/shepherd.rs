@@ -11,7 +11,7 @@ use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::{Entity, Registry, entity::fold};
+use super::{Entity, Registry, entity::fold, host::Remains};
 use crate::{
     journal::{HistoryRequest, Incarnation, Snapshot, read_histories, write_snapshot},
     kernel::limits::{
@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// What actors tell their shepherd.
-pub(super) enum Notice {
-    /// The actor panicked.
-    Died(Arc<Incarnation>),
+pub(super) enum Notice<E: Entity> {
+    /// The actor panicked; it leaves what it knew if it only read at that moment.
+    Died { incarnation: Arc<Incarnation>, remains: Option<Remains<E>> },
     /// An entity's history has grown enough for a snapshot.
     Snapshot { incarnation: Arc<Incarnation>, id: Arc<str> },
     /// An administrator has ended a quarantine.
@@ -39,12 +39,12 @@ struct Restarts {
 /// The task beside a [`Registry`].
 pub struct Shepherd<E: Entity> {
     registry: Arc<Registry<E>>,
-    notices: mpsc::UnboundedReceiver<Notice>,
+    notices: mpsc::UnboundedReceiver<Notice<E>>,
     restarts: HashMap<Uuid, Restarts>,
 }
 
 impl<E: Entity> Shepherd<E> {
-    pub(super) fn new(registry: Arc<Registry<E>>, notices: mpsc::UnboundedReceiver<Notice>) -> Self {
+    pub(super) fn new(registry: Arc<Registry<E>>, notices: mpsc::UnboundedReceiver<Notice<E>>) -> Self {
         Self { registry, notices, restarts: HashMap::new() }
     }
 
@@ -58,7 +58,7 @@ impl<E: Entity> Shepherd<E> {
         loop {
             tokio::select! {
                 notice = self.notices.recv() => match notice {
-                    Some(Notice::Died(incarnation)) => self.died(incarnation),
+                    Some(Notice::Died { incarnation, remains }) => self.died(incarnation, remains),
                     Some(Notice::Snapshot { incarnation, id }) => {
                         if snapshots.try_send((incarnation, id)).is_err() {
                             warn!(kind = E::KIND, "too many snapshots wait; this one is left to the next");
@@ -81,7 +81,9 @@ impl<E: Entity> Shepherd<E> {
             .retain(|_, restarts| restarts.since.elapsed() < Duration::from_millis(RESTART_WINDOW_MS));
     }
 
-    fn died(&mut self, incarnation: Arc<Incarnation>) {
+    /// The first time, the successor goes on with what was known: that costs no reading, however long
+    /// the history. If that panics again, only the journal is trusted.
+    fn died(&mut self, incarnation: Arc<Incarnation>, remains: Option<Remains<E>>) {
         let actor = incarnation.actor;
         let now = Instant::now();
         let restarts = self.restarts.entry(actor).or_insert(Restarts { since: now, count: 0 });
@@ -101,13 +103,15 @@ impl<E: Entity> Shepherd<E> {
         }
         self.registry.metrics.restarts.inc();
         let backoff = RESTART_BACKOFF_MS.saturating_mul(1 << (count - 1).min(16)).min(RESTART_BACKOFF_MS_MAX);
-        warn!(kind = E::KIND, %actor, count, backoff_ms = backoff, "an actor panicked and is rebuilt");
+        let remains = remains.filter(|_| count == 1);
+        let from = if remains.is_some() { "memory" } else { "journal" };
+        warn!(kind = E::KIND, %actor, count, backoff_ms = backoff, from, "an actor panicked and is rebuilt");
         let registry = self.registry.clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(backoff)).await;
             // What was enqueued before the panic still commits; the successor loads after it.
             incarnation.settled().await;
-            registry.revive(actor, E::only_entity(actor));
+            registry.revive(&incarnation, E::only_entity(actor), remains);
         });
     }
 }

@@ -76,6 +76,29 @@ async fn an_actor_whose_events_cannot_be_written_is_rebuilt_without_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_panicked_actor_knew_is_forgotten_unless_all_of_it_was_written() {
+    let store = store().await;
+    let node = Node::start(&store.database, "a").await;
+    let id = sku(1);
+    node.actors.stock.command(id.0, id, receive(10)).await.expect("received");
+    let reason = "a \0 in the text".to_owned();
+    let bad = node.actors.stock.begin(id.0, id, stock::Command::Receive { quantity: 5, reason, key: None });
+    node.actors.stock.inject_panic(id.0, id).await;
+    assert!(matches!(bad.await, Err(AskError::Unavailable)));
+    eventually("it answers without the five", || async {
+        let stock::Answer::Stock(view) = node.actors.stock.query(id.0, id, stock::Query::Stock).await.ok()?
+        else {
+            return None;
+        };
+        assert_eq!(view.received, 10);
+        Some(())
+    })
+    .await;
+    node.actors.stock.command(id.0, id, receive(1)).await.expect("it writes on");
+    assert_eq!(totals(&node, id).await.available, 11);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_actor_answers_from_its_new_node_and_no_longer_from_the_old() {
     let store = store().await;
     let old = Node::start(&store.database, "old").await;

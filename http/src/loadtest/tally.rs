@@ -1,8 +1,8 @@
 //! What the load was answered: every acceptance by its order number, every refusal by its code,
 //! latencies in HDR histograms.
 //!
-//! One thread of the load owns one tally; they are added up at the end. What comes before the end of
-//! the warm-up is left out of latencies and rates, never out of the acceptances, for the proof needs
+//! One thread of the load owns one tally; they are added up at the end. What is answered before the
+//! end of the warm-up is left out of latencies and rates, never out of the acceptances, for the proof needs
 //! them all.
 
 use std::{

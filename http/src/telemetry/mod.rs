@@ -2,6 +2,7 @@
 
 mod log;
 mod mask;
+mod panic;
 mod trace;
 
 use std::io;
@@ -37,7 +38,7 @@ pub struct Handle {
     traces: Option<opentelemetry_sdk::trace::SdkTracerProvider>,
 }
 
-/// Sets up log lines to stderr and, with an endpoint, traces; must be called within the runtime that
+/// Sets up log lines to stderr, also for panics, and, with an endpoint, traces; must be called within the runtime that
 /// shall export them.
 pub fn install(config: &Config) -> Result<Handle, TelemetryError> {
     let telemetry = &config.telemetry;
@@ -57,6 +58,7 @@ pub fn install(config: &Config) -> Result<Handle, TelemetryError> {
         None => subscriber.try_init(),
     }
     .map_err(TelemetryError::Installed)?;
+    panic::install();
     Ok(Handle { filter: handle, traces })
 }
 
