@@ -13,6 +13,8 @@ use stampede_tests::{ADMIN_PASSWORD, binary};
 pub enum Target<'a> {
     /// A shop: buyers and a sale of so many units are made through it.
     Shop { url: &'a str, users: usize, stock: u64, per_user_limit: u64 },
+    /// A sale of a shop that is there already, and the tokens of its buyers.
+    Sale { url: &'a str, sale: &'a str, tokens: &'a Path },
     /// A baseline: it has one sale, and these are its buyers' tokens.
     Baseline { url: &'a str, sale: &'a str, tokens: &'a Path },
 }
@@ -41,6 +43,10 @@ pub fn run(target: Target<'_>, options: &[String]) -> Finding {
             command.env("STAMPEDE_ADMIN_PASSWORD", ADMIN_PASSWORD);
             command.args(["--url", url, "--setup", "--users", &users.to_string()]);
             command.args(["--stock", &stock.to_string(), "--per-user-limit", &per_user_limit.to_string()]);
+        }
+        Target::Sale { url, sale, tokens } => {
+            command.env("STAMPEDE_ADMIN_PASSWORD", ADMIN_PASSWORD);
+            command.args(["--url", url, "--flash-sale", sale, "--tokens"]).arg(tokens);
         }
         Target::Baseline { url, sale, tokens } => {
             command.env_remove("STAMPEDE_ADMIN_PASSWORD");

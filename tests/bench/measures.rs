@@ -1,8 +1,12 @@
 //! The measures, in the order in which they build on each other.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use stampede_tests::{Engine, Postgres, Shop, ShopSetup};
+use serde_json::json;
+use stampede_tests::{Client, Engine, FlashSale, Postgres, Shop, ShopSetup, eventually};
 
 use crate::{
     baseline::{self, Baseline, SALE},
@@ -31,7 +35,10 @@ const POOL_SECONDS: u64 = 4;
 const ORDERS_PER_SECOND: f64 = 30_000.0;
 /// The overload, in multiples of the peak, and the connections that carry it.
 const OVERLOAD: f64 = 5.0;
-const OVERLOAD_CONNECTIONS: usize = 2_048;
+const OVERLOAD_CONNECTIONS: usize = 8_192;
+/// Panics of the stock actor in one load, and how long it may be away.
+const PANICS: u32 = 4;
+const AWAY_MAX: Duration = Duration::from_millis(100);
 
 /// Makes every measure of `program`.
 pub async fn all(program: &Path) -> Table {
@@ -49,6 +56,7 @@ pub async fn all(program: &Path) -> Table {
     bench.connections().await;
     bench.half_load(peak).await;
     bench.overload(peak).await;
+    bench.recovery().await;
     bench.table
 }
 
@@ -190,6 +198,67 @@ impl Bench {
         let unsent = format!("open loop; {} requests found no free connection", found.unsent);
         self.row("P9", "orders at 5 times the peak / the peak", values, Aim::AtLeast(0.9), unsent);
     }
+
+    /// R15: how long a stock actor that panics under load is away. That it comes back with the right
+    /// stock is among the checks of the load.
+    async fn recovery(&mut self) {
+        let database = self.postgres.create_database().await;
+        let setup = ShopSetup::new(Engine::Postgres).database_url(&self.postgres.url(&database));
+        let shop = setup.env("STAMPEDE_FAULTS__ENABLED", "true").start().await;
+        let product = shop.product("19.90", STOCK).await;
+        let terms = FlashSale { per_user_limit: PER_USER_LIMIT, ..FlashSale::of(STOCK / 2) };
+        let sale = shop.flash_sale(&product, &terms).await;
+        let tokens = self.tokens.path().join("crowd");
+        let crowd = shop.crowd(CONNECTIONS).await;
+        let lines: String =
+            crowd.iter().filter_map(Client::token).map(|token| format!("{token}\n")).collect();
+        std::fs::write(&tokens, lines).expect("the tokens can be written");
+        let seconds = WARM_UP_SECONDS + u64::from(PANICS) + 2;
+        note("panics under load");
+        let url = shop.server.url().to_owned();
+        let load = tokio::task::spawn_blocking(move || {
+            let target = Target::Sale { url: &url, sale: &sale, tokens: &tokens };
+            load::run(target, &options(CONNECTIONS, seconds))
+        });
+        let times = away(&shop, &product.sku_id).await;
+        let found = load.await.expect("the load ends");
+        self.table.unproven.extend(found.failures.iter().map(|failure| format!("panics: {failure}")));
+        let milliseconds = |time: &Duration| time.as_secs_f64() * 1e3;
+        let values = (times.first().map_or(0.0, milliseconds), milliseconds(&AWAY_MAX), "ms");
+        let longest = times.iter().skip(1).map(milliseconds).fold(0.0, f64::max);
+        let under = format!(
+            "under {:.0} orders/s; panicking again at once, from the journal of all of them: {longest:.0} ms",
+            found.accepted_per_second
+        );
+        self.row("R15", "a stock actor back after a panic / 100 ms", values, Aim::AtMost(1.0), under);
+    }
+}
+
+/// From the order to panic, given in the middle of a load, to the first purchase that the actor
+/// accepts again; each of several times.
+async fn away(shop: &Shop, sku_id: &str) -> Vec<Duration> {
+    let panic = format!("/api/v1/admin/actors/stock/{sku_id}/panic");
+    let buyer = shop.buyer("patient").await.client;
+    let body = json!({ "items": [{ "sku_id": sku_id, "quantity": 1 }] });
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    // Past the warm-up of the load.
+    for _ in 0..=WARM_UP_SECONDS {
+        ticks.tick().await;
+    }
+    let mut times = Vec::new();
+    for _ in 0..PANICS {
+        ticks.tick().await;
+        let began = Instant::now();
+        let told = shop.admin.post(&panic, &json!({})).await;
+        assert!((200..300).contains(&told.status), "{} {}", told.status, told.text());
+        let sells = || async {
+            // The direct buy asks the same actor, and leaves the sale to the load that is counted.
+            ([201, 202].contains(&buyer.post("/api/v1/orders", &body).await.status)).then_some(())
+        };
+        eventually(sells, "the actor sells again").await;
+        times.push(began.elapsed());
+    }
+    times
 }
 
 /// The options of a closed loop.

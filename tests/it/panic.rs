@@ -96,6 +96,10 @@ async fn a_panic_harms_the_callers_of_that_moment(engine: Engine) {
         stage.shop.stock(&stage.victim.sku_id).await;
         stage.others.goes_on().await;
     }
+    let log = stage.shop.server.log();
+    assert_eq!(log.matches("a panic was injected into stock").count(), PANICS, "each is in the log\n{log}");
+    // What the actor knew when it panicked first is trusted; the next time only the journal is.
+    assert_eq!((log.matches("from=memory").count(), log.matches("from=journal").count()), (1, PANICS - 1));
     let state = stage.state().await;
     assert_eq!((&state["kind"], &state["state"]), (&json!("stock"), &json!("live")), "{state}");
     assert_eq!(state["id"], stage.victim.sku_id);
