@@ -1,8 +1,8 @@
 //! Actors: how they fail, come back, move and stop.
 
 use stampede_actors::{
-    kernel::limits::RESTARTS_MAX,
-    runtime::{ActorState, AskError},
+    kernel::{SkuId, limits::RESTARTS_MAX},
+    runtime::{ActorState, Answer, AskError},
     stock,
 };
 
@@ -25,12 +25,7 @@ async fn a_panic_costs_a_moment_and_no_state() {
             matches!(node.actors.stock.state(one.0), ActorState::Live { .. }).then_some(())
         })
         .await;
-        let live = eventually("it answers", || async {
-            node.actors.stock.query(one.0, one, stock::Query::Stock).await.ok()
-        })
-        .await;
-        let stock::Answer::Stock(view) = live else { panic!("{live:?}") };
-        assert_eq!(view.received, 10 + i64::from(panics));
+        assert_eq!(received(&node, one).await, 10 + i64::from(panics));
         assert_eq!(totals(&node, other).await.available, 10, "its neighbour is not concerned");
     }
     node.actors.stock.inject_panic(one.0, one).await;
@@ -52,14 +47,30 @@ async fn a_panic_costs_a_moment_and_no_state() {
     .await;
 }
 
+/// A node with ten units of a SKU, and five more under way that cannot be written.
+async fn with_unwritable_units(node: &Node) -> (SkuId, impl Future<Output = Answer<stock::Stock>> + use<>) {
+    let id = sku(1);
+    node.actors.stock.command(id.0, id, receive(10)).await.expect("received");
+    let reason = "a \0 in the text".to_owned();
+    let five = stock::Command::Receive { quantity: 5, reason, key: None };
+    (id, node.actors.stock.begin(id.0, id, five))
+}
+
+/// The units received, once the actor answers.
+async fn received(node: &Node, id: SkuId) -> i64 {
+    let live = eventually("it answers", || async {
+        node.actors.stock.query(id.0, id, stock::Query::Stock).await.ok()
+    });
+    let live = live.await;
+    let stock::Answer::Stock(view) = live else { panic!("{live:?}") };
+    view.received
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_actor_whose_events_cannot_be_written_is_rebuilt_without_them() {
     let store = store().await;
     let node = Node::start(&store.database, "a").await;
-    let id = sku(1);
-    node.actors.stock.command(id.0, id, receive(10)).await.expect("received");
-    let reason = "a \0 in the text".to_owned();
-    let bad = node.actors.stock.begin(id.0, id, stock::Command::Receive { quantity: 5, reason, key: None });
+    let (id, bad) = with_unwritable_units(&node).await;
     // It is asked at once, while its memory is ahead of the journal: no answer may tell of the five.
     let look = node.actors.stock.query(id.0, id, stock::Query::Stock).await;
     match look {
@@ -68,32 +79,17 @@ async fn an_actor_whose_events_cannot_be_written_is_rebuilt_without_them() {
         other => panic!("{other:?}"),
     }
     assert!(matches!(bad.await, Err(AskError::Unavailable)));
-    let live = eventually("it answers", || async {
-        node.actors.stock.query(id.0, id, stock::Query::Stock).await.ok()
-    })
-    .await;
-    assert!(matches!(live, stock::Answer::Stock(view) if view.received == 10));
+    assert_eq!(received(&node, id).await, 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_panicked_actor_knew_is_forgotten_unless_all_of_it_was_written() {
     let store = store().await;
     let node = Node::start(&store.database, "a").await;
-    let id = sku(1);
-    node.actors.stock.command(id.0, id, receive(10)).await.expect("received");
-    let reason = "a \0 in the text".to_owned();
-    let bad = node.actors.stock.begin(id.0, id, stock::Command::Receive { quantity: 5, reason, key: None });
+    let (id, bad) = with_unwritable_units(&node).await;
     node.actors.stock.inject_panic(id.0, id).await;
     assert!(matches!(bad.await, Err(AskError::Unavailable)));
-    eventually("it answers without the five", || async {
-        let stock::Answer::Stock(view) = node.actors.stock.query(id.0, id, stock::Query::Stock).await.ok()?
-        else {
-            return None;
-        };
-        assert_eq!(view.received, 10);
-        Some(())
-    })
-    .await;
+    assert_eq!(received(&node, id).await, 10);
     node.actors.stock.command(id.0, id, receive(1)).await.expect("it writes on");
     assert_eq!(totals(&node, id).await.available, 11);
 }
