@@ -17,7 +17,7 @@ use rand::RngCore as _;
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
     account::Role,
-    kernel::{Code, Timestamp, UserId},
+    kernel::{Code, Digest, Timestamp, UserId},
 };
 use uuid::Uuid;
 
@@ -73,6 +73,7 @@ pub struct Signer {
     issuer: String,
     audience: String,
     ttl_seconds: u32,
+    secret: Digest,
     /// Tells the remembered tokens of one signer from another's.
     id: u64,
 }
@@ -138,8 +139,15 @@ impl Signer {
             issuer: auth.issuer.clone(),
             audience: auth.audience.clone(),
             ttl_seconds: auth.access_token_ttl_seconds,
+            secret: Digest::of(&[b"a secret beside the key", key]),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         })
+    }
+
+    /// What only nodes with this signing key know, and what does not give the key away.
+    #[must_use]
+    pub fn secret(&self) -> Digest {
+        self.secret
     }
 
     /// A token for a user's session, valid from `now`.

@@ -14,6 +14,7 @@ mod flash_sales;
 mod gomall;
 mod hostile;
 mod idempotency;
+mod limits;
 mod operations;
 mod ops;
 mod orders;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         gomall::cases(),
         hostile::cases(),
         idempotency::cases(),
+        limits::cases(),
         operations::cases(),
         ops::cases(),
         orders::cases(),

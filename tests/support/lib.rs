@@ -27,7 +27,7 @@ pub use postgres::Postgres;
 pub use process::{Process, Signal, bound_command, raise_open_files};
 pub use proxy::Proxy;
 pub use purchase::{Told, buy, retried};
-pub use redis::Redis;
+pub use redis::{Redis, strange_authority};
 pub use run::{Body, Case, run};
 pub use shop::{ADMIN_PASSWORD, Buyer, Engine, FlashSale, Product, SIGNING_KEY, Shop, ShopSetup, shown};
 pub use stampede::{Launch, Stampede, binary, workspace};

@@ -1,7 +1,8 @@
-//! Connections to what lies outside: Postgres, embedded or by URL.
+//! Connections to what lies outside: Postgres, embedded or by URL, and Redis.
 //!
-//! Owns the pool and the embedded server. Everything that speaks SQL takes a connection from
-//! [`Database`]; nothing else opens one. [`transfer`] moves a whole shop between engines.
+//! Owns the pool, the embedded server and the connection to Redis. Everything that speaks SQL takes a
+//! connection from [`Database`]; nothing else opens one. [`transfer`] moves a whole shop between
+//! engines.
 
 pub mod clock;
 pub mod column;
@@ -9,7 +10,9 @@ mod database;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod migrate;
+mod redis;
 pub mod transfer;
 
 pub use database::{Connection, Database, DatabaseError, OpenError, Source};
 pub use migrate::Migration;
+pub use redis::{Line, Redis, RedisError, RedisOpenError};

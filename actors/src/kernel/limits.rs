@@ -90,6 +90,20 @@ pub const HEARTBEAT_MS: u64 = 500;
 /// How long a lease lasts without renewal.
 pub const LEASE_MS: u64 = 2_000;
 
+/// How long Redis may take to answer before a request goes on without it.
+pub const REDIS_ANSWER_MS: u64 = 20;
+/// Questions to Redis that are under way at once, as many as it answers in time; the next request goes
+/// on without it.
+pub const REDIS_QUESTIONS_MAX: usize = 1_024;
+/// How long Redis may take to accept a connection, and as long again to let the shop in.
+pub const REDIS_CONNECT_MS: u64 = 2_000;
+/// First pause after a failure before Redis is asked again; it doubles with every failure.
+pub const REDIS_PAUSE_MS: u64 = 500;
+/// Longest pause before Redis is asked again.
+pub const REDIS_PAUSE_MS_MAX: u64 = 10_000;
+/// How long a connection to Redis must have lasted for the next pause to be the first one again.
+pub const REDIS_STEADY_MS: u64 = 60_000;
+
 /// Units in one purchase, order line or cart line.
 pub const QUANTITY_MAX: u32 = 10_000;
 /// Units in one restock, adjustment or flash sale.

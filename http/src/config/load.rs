@@ -363,6 +363,8 @@ mod tests {
                 ["cors.allowed_origins", "ALLOWED_ORIGINS", "https://"],
             ),
             ("DATABASE_URL", "mysql://x", ["database.url", "DATABASE_URL", "postgres://"]),
+            ("REDIS_URL", "http://x", ["redis.url", "REDIS_URL", "redis://"]),
+            ("STAMPEDE_REDIS__TLS_CA", "ca.pem", ["redis.tls_ca", "STAMPEDE_REDIS__TLS_CA", "rediss://"]),
         ] {
             let error = refused(&sources(&[(variable, value)]));
             for part in parts {

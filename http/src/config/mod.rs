@@ -29,7 +29,7 @@ pub struct Config {
     pub database: Database,
     pub data: Data,
     pub nats: Link,
-    pub redis: Link,
+    pub redis: Redis,
     pub auth: Auth,
     pub limits: Limits,
     pub telemetry: Telemetry,
@@ -79,6 +79,15 @@ pub struct Data {
 #[serde(deny_unknown_fields)]
 pub struct Link {
     pub url: String,
+}
+
+/// The Redis through which nodes share their rate limits; an empty URL means none.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redis {
+    pub url: String,
+    /// Empty means the authorities that the system trusts.
+    pub tls_ca: std::path::PathBuf,
 }
 
 /// Access tokens.
@@ -231,6 +240,13 @@ impl Config {
         let url = &self.database.url;
         if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(("database.url", "a URL such as postgres://user:password@host/name"));
+        }
+        let (url, with_ca) = (&self.redis.url, !self.redis.tls_ca.as_os_str().is_empty());
+        if !url.is_empty() && !url.starts_with("redis://") && !url.starts_with("rediss://") {
+            return Err(("redis.url", "a URL such as redis://user:password@host:6379"));
+        }
+        if with_ca && !url.starts_with("rediss://") {
+            return Err(("redis.tls_ca", "a file only where redis.url is a rediss:// URL"));
         }
         let key = &self.auth.signing_key;
         if !key.is_empty() && key.len() < SIGNING_KEY_BYTES_MIN {

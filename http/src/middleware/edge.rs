@@ -27,7 +27,7 @@ use tracing::Instrument as _;
 
 use super::{
     address, headers,
-    limits::Class,
+    limits::{Ask, Class},
     metrics::RouteMetrics,
     request_id::{self, RequestId},
 };
@@ -74,13 +74,14 @@ where
 
     fn new_transform(&self, inner: S) -> Self::Future {
         let metrics = RouteMetrics::new(self.template);
-        ready(Ok(EdgeService { inner, route: Rc::new(Route { edge: self.clone(), metrics }) }))
+        let route = Rc::new(Route { edge: self.clone(), metrics });
+        ready(Ok(EdgeService { inner: Rc::new(inner), route }))
     }
 }
 
 /// The layer around one route, in one worker.
 pub struct EdgeService<S> {
-    inner: S,
+    inner: Rc<S>,
     route: Rc<Route>,
 }
 
@@ -105,15 +106,51 @@ where
         let route = Rc::clone(&self.route);
         let id = RequestId::take_or_make(request.headers().get(headers::X_REQUEST_ID));
         let caller = route.caller(request.headers());
-        let head = route.admit(&request, caller);
         let span = route.span(&request, &id);
-        let next = match head {
+        let visit = Visit { route, id, caller, span, started };
+        match visit.route.admit(&request, caller) {
+            Ok(None) => visit.answer(&*self.inner, request, Ok(())),
+            Err(refusal) => visit.answer(&*self.inner, request, Err(refusal)),
+            Ok(Some(ask)) => {
+                let inner = Rc::clone(&self.inner);
+                Box::pin(async move {
+                    let admitted = ask.answer().await.map_err(Refusal::Problem);
+                    visit.answer(&*inner, request, admitted).await
+                })
+            }
+        }
+    }
+}
+
+/// One request on its way through the layer.
+struct Visit {
+    route: Rc<Route>,
+    id: RequestId,
+    caller: Result<Option<Caller>, Code>,
+    span: Option<tracing::Span>,
+    started: Instant,
+}
+
+impl Visit {
+    /// Calls the handler if the request was admitted, and completes the answer.
+    fn answer<S>(
+        self,
+        inner: &S,
+        request: ServiceRequest,
+        admitted: Result<(), Refusal>,
+    ) -> Pin<Box<dyn Future<Output = Result<ServiceResponse<BoxBody>, Error>>>>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
+        S::Future: 'static,
+    {
+        let Self { route, id, caller, span, started } = self;
+        let next = match admitted {
             Ok(()) => {
                 // The route is chosen already: nothing below changes the request's path, so that a
                 // second handle of it is harmless.
                 let handle = request.request().clone();
                 request.extensions_mut().insert(Context { shell: route.edge.shell.clone(), caller });
-                Next::Handler(self.inner.call(request), handle)
+                Next::Handler(inner.call(request), handle)
             }
             Err(refusal) => Next::Refused(refusal, request),
         };
@@ -163,8 +200,12 @@ impl Route {
         }
     }
 
-    /// Whether the handler is asked at all.
-    fn admit(&self, request: &ServiceRequest, caller: Result<Option<Caller>, Code>) -> Result<(), Refusal> {
+    /// Whether the handler is asked at all; what this node cannot say alone is to be asked.
+    fn admit(
+        &self,
+        request: &ServiceRequest,
+        caller: Result<Option<Caller>, Code>,
+    ) -> Result<Option<Box<Ask>>, Refusal> {
         let shell = &self.edge.shell;
         if shell.edge.cors.is_preflight(request.method(), request.headers()) {
             let origin = shell.edge.cors.allowed(request.headers());

@@ -4,7 +4,7 @@
 use std::{cell::RefCell, sync::LazyLock, time::Duration};
 
 use actix_web::http::{Method, StatusCode};
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts};
 
 const BUCKETS_SECONDS: [f64; 14] =
     [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -39,6 +39,12 @@ fn register<C: prometheus::core::Collector + Clone + 'static>(made: prometheus::
 #[must_use]
 pub fn counter(name: &str, help: &str) -> IntCounter {
     register(IntCounter::new(name, help))
+}
+
+/// A gauge in the process's registry.
+#[must_use]
+pub fn gauge(name: &str, help: &str) -> IntGauge {
+    register(IntGauge::new(name, help))
 }
 
 /// The methods that are told apart; others count as one, so that callers cannot make labels.

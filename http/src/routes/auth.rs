@@ -134,7 +134,7 @@ pub async fn login_gomall(
 }
 
 async fn check_in(shell: &Shell, shop: &Shop, login: &str, password: &str) -> Result<Entered, Problem> {
-    shell.limiter.check_account(login)?;
+    shell.limiter.check_account(login).await?;
     let account =
         account::login(&shop.database, &shop.hasher, login, password).await.map_err(not_logged_in)?;
     shop.metrics.user_logins.inc();

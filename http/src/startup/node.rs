@@ -4,7 +4,11 @@ use std::io;
 
 use actix_web::web::Data;
 use rand::Rng as _;
-use stampede_actors::account::{self, Ensured, RegisterError};
+use stampede_actors::{
+    account::{self, Ensured, RegisterError},
+    engine::{Redis, RedisOpenError},
+};
+use tokio::task::JoinHandle;
 
 use super::{Shell, Shop, ShopError};
 use crate::{
@@ -12,6 +16,7 @@ use crate::{
     command::say,
     config::{Config, Live},
     health::Health,
+    middleware::limits::{self, Shared},
     server::{self, Bound, Hook},
     telemetry,
 };
@@ -31,6 +36,8 @@ pub enum NodeError {
     Signer(#[from] SignerError),
     #[error("the first administrator could not be made; is {ADMIN_PASSWORD} a good password?")]
     Admin(#[from] RegisterError),
+    #[error(transparent)]
+    Redis(#[from] RedisOpenError),
     #[error("the server could not be started")]
     Io(#[from] io::Error),
 }
@@ -41,21 +48,26 @@ pub struct Node {
     pub shop: Data<Shop>,
     /// The administrator's password, if it was generated just now.
     pub admin_password: Option<String>,
+    /// Keeps the connection to Redis, if there is one to keep.
+    keeper: Option<JoinHandle<()>>,
 }
 
 impl Node {
     /// Opens the shop and makes sure that it has an administrator.
     pub async fn open(live: Live) -> Result<Self, NodeError> {
         let config = live.get();
-        for (link, url) in [("nats.url", &config.nats.url), ("redis.url", &config.redis.url)] {
-            if !url.is_empty() {
-                tracing::warn!(setting = link, "this shop runs on one node, which does without it");
-            }
+        if !config.nats.url.is_empty() {
+            tracing::warn!(setting = "nats.url", "this shop runs on one node, which does without it");
         }
+        let redis = redis(&config)?;
+        let keeper = redis.clone().map(|redis| tokio::spawn(limits::keep(redis)));
         let shop = Data::new(Shop::open(live.clone()).await?);
-        let shell = Data::new(Shell::new(live, health(&shop))?);
+        let mut shell = Shell::new(live, health(&shop, redis.clone()))?;
+        if let Some(redis) = redis {
+            shell.limiter = shell.limiter.sharing(Shared::new(redis, shell.signer.secret()));
+        }
         let admin_password = ensure_admin(&shop).await?;
-        Ok(Self { shell, shop, admin_password })
+        Ok(Self { shell: Data::new(shell), shop, admin_password, keeper })
     }
 
     /// Binds the server.
@@ -71,10 +83,27 @@ impl Node {
         if let Some(password) = &self.admin_password {
             say(&format!("first administrator: admin, password {password} (shown only this once)\n"))?;
         }
-        let shop = self.shop.clone();
-        let close: Hook = Box::new(move || Box::pin(async move { shop.close().await }));
+        let (shop, keeper) = (self.shop.clone(), self.keeper);
+        let close: Hook = Box::new(move || {
+            Box::pin(async move {
+                if let Some(keeper) = keeper {
+                    keeper.abort();
+                }
+                shop.close().await;
+            })
+        });
         Ok(server::serve(bound, self.shell, telemetry, vec![close]).await?)
     }
+}
+
+/// The Redis that the settings name; it may be away.
+fn redis(config: &Config) -> Result<Option<Redis>, RedisOpenError> {
+    let redis = &config.redis;
+    if redis.url.is_empty() {
+        return Ok(None);
+    }
+    let tls_ca = Some(redis.tls_ca.as_path()).filter(|path| !path.as_os_str().is_empty());
+    Redis::new(&redis.url, tls_ca, limits::SCRIPT).map(Some)
 }
 
 /// Makes the first administrator; answers a password that was generated for it.
@@ -98,7 +127,7 @@ pub fn generate_password() -> String {
 }
 
 /// Every component, for `/health`.
-fn health(shop: &Data<Shop>) -> Health {
+fn health(shop: &Data<Shop>, redis: Option<Redis>) -> Health {
     let (database, journal, actors) = (shop.clone(), shop.clone(), shop.clone());
     let config = shop.config();
     let link = |url: &str, without: &'static str| {
@@ -144,5 +173,18 @@ fn health(shop: &Data<Shop>) -> Health {
             }
         })
         .observe("nats", link(&config.nats.url, "one node delivers events in its own process"))
-        .observe("redis", link(&config.redis.url, "one node counts its rate limits itself"))
+        .observe("redis", move || {
+            let redis = redis.clone();
+            async move { Ok(state_of(redis).await.to_owned()) }
+        })
+}
+
+/// How Redis is; the node does its work without it, and so it is never what ails the node.
+async fn state_of(redis: Option<Redis>) -> &'static str {
+    let Some(redis) = redis else { return "not configured" };
+    let answer = match redis.line() {
+        Some(line) => line.ping().await.ok(),
+        None => None,
+    };
+    if answer.is_some() { "answers" } else { "away: local limits" }
 }

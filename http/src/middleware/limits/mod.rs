@@ -1,5 +1,9 @@
-//! Rate limits of this node: token buckets by caller and class of route. The limits change on reload;
-//! buckets start full then.
+//! Rate limits: token buckets by caller and class of route. Each node counts by itself; with Redis all
+//! nodes count together, and by themselves again while it is away. The limits change on reload; a
+//! node's own buckets start full then.
+
+mod local;
+mod shared;
 
 use std::{
     net::IpAddr,
@@ -9,14 +13,16 @@ use std::{
 };
 
 use actix_web::http::header::{HeaderName, HeaderValue};
-use governor::{
-    DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter,
-    clock::{Clock as _, DefaultClock, QuantaInstant},
-};
 use stampede_actors::kernel::{Code, Digest, UserId};
 
+use self::{
+    local::{Buckets, Classes},
+    shared::Question,
+};
 use super::address::bucket;
 use crate::{config::Limits, problem::Problem};
+
+pub use shared::{SCRIPT, Shared, keep};
 
 /// Callers that one class remembers; past it all of its buckets are forgotten at once, which is lenient
 /// but bounded.
@@ -48,35 +54,44 @@ enum Key {
     Account(Digest),
 }
 
-type Keyed = DefaultKeyedRateLimiter<Key>;
-
-/// One class's buckets.
-struct Buckets {
-    keyed: Keyed,
-    quota: Quota,
-}
-
-struct Classes {
-    api: Buckets,
-    flash: Buckets,
-    login: Buckets,
-    account: Buckets,
-    node: Option<Arc<(DefaultDirectRateLimiter, u32)>>,
-}
-
 /// The limits in force. Clones share them.
 #[derive(Clone)]
 pub struct Limiter {
     /// `None` while limits are off.
     classes: Arc<RwLock<Option<Arc<Classes>>>>,
-    clock: DefaultClock,
+    /// `None` where this node counts by itself for good.
+    shared: Option<Arc<Shared>>,
+}
+
+/// A request that all nodes' count decides on.
+#[derive(Debug)]
+pub struct Ask {
+    question: Question,
+    /// What this node alone would say; it holds when there is no answer.
+    own: Result<(), Duration>,
+    burst: NonZeroU32,
+}
+
+impl Ask {
+    /// Whether the request may go on; known within a few milliseconds, whatever Redis does.
+    pub async fn answer(self) -> Result<(), Problem> {
+        let verdict = self.question.answer().await.unwrap_or(self.own);
+        verdict.map_err(|wait| refusal(wait, self.burst))
+    }
 }
 
 impl Limiter {
+    /// Counts by itself.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        let classes = Arc::new(RwLock::new(Classes::new(limits)));
-        Self { classes, clock: DefaultClock::default() }
+        shared::show_metrics();
+        Self { classes: Arc::new(RwLock::new(Classes::new(limits))), shared: None }
+    }
+
+    /// Counts together with other nodes from now on.
+    #[must_use]
+    pub fn sharing(self, shared: Shared) -> Self {
+        Self { shared: Some(Arc::new(shared)), ..self }
     }
 
     /// Takes up other limits.
@@ -88,20 +103,20 @@ impl Limiter {
         self.classes.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether a request may go on: `user` is who a valid token speaks for, `address` is asked for only
-    /// when it is needed.
+    /// Whether a request may go on, or who is to be asked: `user` is who a valid token speaks for,
+    /// `address` is asked for only when it is needed. Without Redis nobody is ever to be asked.
     pub fn check(
         &self,
         class: Class,
         user: Option<UserId>,
         address: impl FnOnce() -> IpAddr,
-    ) -> Result<(), Problem> {
+    ) -> Result<Option<Box<Ask>>, Problem> {
         if class == Class::Free {
-            return Ok(());
+            return Ok(None);
         }
-        let Some(classes) = self.classes() else { return Ok(()) };
-        if let Some((node, burst)) = classes.node.as_deref() {
-            node.check().map_err(|until| self.refuse(&until, *burst))?;
+        let Some(classes) = self.classes() else { return Ok(None) };
+        if let Some(node) = classes.node.as_deref() {
+            node.take().map_err(|wait| refusal(wait, node.burst))?;
         }
         let user = user.filter(|_| class != Class::Login);
         let key = match user {
@@ -109,7 +124,7 @@ impl Limiter {
             None => Key::Address(bucket(address())),
         };
         let buckets = match class {
-            Class::Free => return Ok(()),
+            Class::Free => return Ok(None),
             Class::Api => &classes.api,
             Class::Flash => &classes.flash,
             Class::Login => &classes.login,
@@ -118,37 +133,34 @@ impl Limiter {
     }
 
     /// Whether one more try to log in to an account may go on, wherever it comes from.
-    pub fn check_account(&self, login: &str) -> Result<(), Problem> {
-        let Some(classes) = self.classes() else { return Ok(()) };
-        self.take(&classes.account, &Key::Account(Digest::of(&[login.trim().to_lowercase().as_bytes()])))
+    pub async fn check_account(&self, login: &str) -> Result<(), Problem> {
+        let ask = match self.classes() {
+            None => None,
+            Some(classes) => {
+                let login = Digest::of(&[login.trim().to_lowercase().as_bytes()]);
+                self.take(&classes.account, &Key::Account(login))?
+            }
+        };
+        match ask {
+            None => Ok(()),
+            Some(ask) => ask.answer().await,
+        }
     }
 
-    fn take(&self, buckets: &Buckets, key: &Key) -> Result<(), Problem> {
-        buckets.keyed.check_key(key).map_err(|until| self.refuse(&until, buckets.quota.burst_size().get()))
-    }
-
-    fn refuse(&self, until: &NotUntil<QuantaInstant>, burst: u32) -> Problem {
-        let wait = until.wait_time_from(self.clock.now());
-        // Rounded up: whoever comes back then is let in.
-        let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        let seconds = u32::try_from(whole).unwrap_or(u32::MAX).max(1);
-        Problem::new(Code::RateLimited)
-            .retry_after(seconds)
-            .header(LIMIT, HeaderValue::from(burst))
-            .header(REMAINING, HeaderValue::from(0_u32))
-            .header(RESET, HeaderValue::from(seconds))
+    /// This node counts every request, so that it knows its callers when Redis goes away.
+    fn take(&self, buckets: &Buckets, key: &Key) -> Result<Option<Box<Ask>>, Problem> {
+        let own = buckets.take(key);
+        let burst = buckets.rate.burst;
+        match self.shared.as_ref().and_then(|shared| shared.question(&buckets.rate, key)) {
+            Some(question) => Ok(Some(Box::new(Ask { question, own, burst }))),
+            None => own.map(|()| None).map_err(|wait| refusal(wait, burst)),
+        }
     }
 
     /// Forgets callers whose bucket is full again; to be called every `SWEEP_INTERVAL`.
     pub fn sweep(&self) {
         let Some(classes) = self.classes() else { return };
-        let mut crowded = false;
-        for buckets in [&classes.api, &classes.flash, &classes.login, &classes.account] {
-            buckets.keyed.retain_recent();
-            buckets.keyed.shrink_to_fit();
-            crowded |= buckets.keyed.len() > CALLERS_MAX;
-        }
-        if crowded {
+        if classes.sweep() > CALLERS_MAX {
             tracing::warn!(callers_max = CALLERS_MAX, "too many callers to count, rate limits start anew");
             let fresh = classes.emptied();
             *self.classes.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(fresh));
@@ -158,68 +170,20 @@ impl Limiter {
     /// Callers that are remembered now.
     #[must_use]
     pub fn callers(&self) -> usize {
-        self.classes().map_or(0, |classes| {
-            [&classes.api, &classes.flash, &classes.login, &classes.account]
-                .iter()
-                .map(|b| b.keyed.len())
-                .sum()
-        })
+        self.classes().map_or(0, |classes| classes.callers())
     }
 }
 
-impl Classes {
-    fn new(limits: &Limits) -> Option<Arc<Self>> {
-        if !limits.enabled {
-            return None;
-        }
-        let second = |rate, burst| Buckets::new(quota(rate, Duration::from_secs(1), burst));
-        let node = (limits.node_per_second > 0).then(|| {
-            let quota = quota(
-                limits.node_per_second,
-                Duration::from_secs(1),
-                limits.node_burst.max(limits.node_per_second),
-            );
-            Arc::new((RateLimiter::direct(quota), quota.burst_size().get()))
-        });
-        Some(Arc::new(Self {
-            api: second(limits.api_per_second, limits.api_burst),
-            flash: second(limits.flash_per_second, limits.flash_burst),
-            login: second(limits.login_per_second, limits.login_burst),
-            account: Buckets::new(quota(
-                limits.login_account_per_minute,
-                Duration::from_secs(60),
-                limits.login_account_burst,
-            )),
-            node,
-        }))
-    }
-
-    fn emptied(&self) -> Self {
-        let empty = |buckets: &Buckets| Buckets::new(buckets.quota);
-        Self {
-            api: empty(&self.api),
-            flash: empty(&self.flash),
-            login: empty(&self.login),
-            account: empty(&self.account),
-            node: self.node.clone(),
-        }
-    }
-}
-
-impl Buckets {
-    fn new(quota: Quota) -> Self {
-        Self { keyed: RateLimiter::dashmap(quota), quota }
-    }
-}
-
-/// `rate` for every `period`, and at most `burst` at once.
-fn quota(rate: u32, period: Duration, burst: u32) -> Quota {
-    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-    let each = period / rate.max(1);
-    // A rate beyond one a nanosecond is as good as the fastest there is.
-    Quota::with_period(each.max(Duration::from_nanos(1)))
-        .unwrap_or_else(|| Quota::per_second(burst))
-        .allow_burst(burst)
+/// A caller who has to wait, out of a bucket that holds `burst`.
+fn refusal(wait: Duration, burst: NonZeroU32) -> Problem {
+    // Rounded up: whoever comes back then is let in.
+    let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let seconds = u32::try_from(whole).unwrap_or(u32::MAX).max(1);
+    Problem::new(Code::RateLimited)
+        .retry_after(seconds)
+        .header(LIMIT, HeaderValue::from(burst.get()))
+        .header(REMAINING, HeaderValue::from(0_u32))
+        .header(RESET, HeaderValue::from(seconds))
 }
 
 #[cfg(test)]
@@ -285,15 +249,15 @@ mod tests {
         assert!(limiter.check(Class::Login, user(), here).is_err(), "another token is no way around");
     }
 
-    #[test]
-    fn an_account_has_its_own_limit() {
+    #[actix_web::test]
+    async fn an_account_has_its_own_limit() {
         let mut limits = limits();
         limits.login_account_burst = 2;
         let limiter = Limiter::new(&limits);
-        limiter.check_account("Alice").unwrap();
-        limiter.check_account("alice ").unwrap();
-        assert!(limiter.check_account("ALICE").is_err());
-        limiter.check_account("bob").unwrap();
+        limiter.check_account("Alice").await.unwrap();
+        limiter.check_account("alice ").await.unwrap();
+        assert!(limiter.check_account("ALICE").await.is_err());
+        limiter.check_account("bob").await.unwrap();
     }
 
     #[test]
