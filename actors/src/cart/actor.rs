@@ -54,6 +54,15 @@ impl Entity for Cart {
         Lane::Normal
     }
 
+    fn is_repeatable(command: &Command) -> bool {
+        match command {
+            Command::Add { .. } => false,
+            Command::Change { .. } | Command::Remove { .. } | Command::SelectAll { .. } | Command::Clear => {
+                true
+            }
+        }
+    }
+
     fn event_type(event: &Event) -> &'static str {
         match event {
             Event::LineSet { .. } => "line_set",

@@ -1,11 +1,84 @@
-//! Whether a node runs on this shop, for commands that want it stopped.
+//! Leases: which nodes are alive, by the database's clock, and what the table of shards says.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use sqlx::Row;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use crate::{engine::Database, kernel::limits::HEARTBEAT_MS};
+use super::spread::View;
+use crate::{
+    engine::Database,
+    kernel::limits::{HEARTBEAT_MS, LEASE_MS},
+};
+
+/// A node, and which life of it.
+#[derive(Debug, Clone)]
+pub(super) struct Me {
+    pub node: String,
+    pub incarnation: Uuid,
+}
+
+/// Begins a life of a node. One that lives under the same name finds out at its next heartbeat.
+pub(super) async fn begin(database: &Database, me: &Me) -> Result<(), sqlx::Error> {
+    let mut connection = database.connection().await?;
+    sqlx::query(
+        "INSERT INTO node (id, lease_until, incarnation) VALUES ($1, now() + $2 * interval '1 millisecond', $3)
+         ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, leaving = false,
+             incarnation = excluded.incarnation, started_at = now()",
+    )
+    .bind(&me.node)
+    .bind(i64::try_from(LEASE_MS).unwrap_or(i64::MAX))
+    .bind(me.incarnation)
+    .execute(&mut *connection)
+    .await
+    .map(drop)
+}
+
+/// Renews the lease; whether this life still has it.
+pub(super) async fn renew(database: &Database, me: &Me, leaving: bool) -> Result<bool, sqlx::Error> {
+    let mut connection = database.connection().await?;
+    let renewed = sqlx::query(
+        "UPDATE node SET lease_until = now() + $2 * interval '1 millisecond', leaving = $4
+         WHERE id = $1 AND incarnation = $3",
+    )
+    .bind(&me.node)
+    .bind(i64::try_from(LEASE_MS).unwrap_or(i64::MAX))
+    .bind(me.incarnation)
+    .bind(leaving)
+    .execute(&mut *connection)
+    .await?;
+    Ok(renewed.rows_affected() == 1)
+}
+
+/// Ends the lease at once, so that nobody waits for it to lapse.
+pub(super) async fn end(database: &Database, me: &Me) -> Result<(), sqlx::Error> {
+    let mut connection = database.connection().await?;
+    sqlx::query("DELETE FROM node WHERE id = $1 AND incarnation = $2")
+        .bind(&me.node)
+        .bind(me.incarnation)
+        .execute(&mut *connection)
+        .await
+        .map(drop)
+}
+
+/// What the table of shards says, and the epochs by the shards' numbers.
+pub(super) async fn look(database: &Database) -> Result<(View, Vec<i64>), sqlx::Error> {
+    let mut connection = database.connection().await?;
+    let nodes = sqlx::query("SELECT id FROM node WHERE lease_until > now() AND NOT leaving")
+        .fetch_all(&mut *connection)
+        .await?;
+    let shards =
+        sqlx::query("SELECT owner, epoch FROM shard ORDER BY id").fetch_all(&mut *connection).await?;
+    let nodes = nodes.iter().map(|row| row.try_get(0)).collect::<Result<BTreeSet<String>, _>>()?;
+    let mut view = View { nodes, owners: Vec::with_capacity(shards.len()) };
+    let mut epochs = Vec::with_capacity(shards.len());
+    for row in &shards {
+        view.owners.push(row.try_get(0)?);
+        epochs.push(row.try_get(1)?);
+    }
+    Ok((view, epochs))
+}
 
 /// The node that runs on this shop, if one does. A lease that has not lapsed may be a dead node's, so
 /// this waits until it is renewed or has lapsed: a lease's length at most.

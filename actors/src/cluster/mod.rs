@@ -1,10 +1,41 @@
-//! Which node owns which shards.
+//! Several nodes as one shop: which node owns which shards, and how they speak to each other.
 //!
-//! A lease is for liveness only; safety is the epoch that every append checks. A node on its own owns
-//! all shards. Even spread over several nodes, handoff, and routing between them belong here too.
+//! Owns the tables `node` and, beside the journal's fence, `shard`. [`Ownership`] keeps this node's lease
+//! and its fair share of the shards; [`Routes`] knows where every shard is; [`Link`] asks actors of
+//! other nodes over NATS and [`Server`] answers them. [`Relay`] publishes the journal to subscribers.
+//!
+//! Invariants:
+//! - a lease is for liveness only; safety is the epoch that every append checks;
+//! - heartbeats touch only `node`, never a row that a batch locks;
+//! - a node that cannot be sure of its lease does not speak for its shards;
+//! - a shard is handed over only when everything that its actors were asked is answered;
+//! - a message between nodes is sealed, and one that is not is refused and counted.
 
+mod discovery;
+mod envelope;
 mod lease;
+mod link;
+mod node;
 mod ownership;
+mod relay;
+mod routes;
+mod serve;
+mod spread;
+mod tell;
 
+pub use discovery::discoverable;
+pub use envelope::{Envelope, Rejected, Seal};
 pub use lease::running_node;
-pub use ownership::{Ownership, OwnershipMetrics, node_id};
+pub use link::{Asked, Link, LinkMetrics};
+pub use node::{Node, Traces};
+pub use ownership::{Handoff, HandoffError, Ownership, OwnershipMetrics};
+pub use relay::{EVENTS, Relay, RelayMetrics, republish};
+pub use routes::{Route, Routes};
+pub use serve::{Directories, Server};
+pub use tell::TELL;
+
+/// Counts a message that is not heard. The log has it at a level that a flood cannot drown it with.
+fn refuse(refused: &prometheus::IntCounterVec, cause: Rejected, subject: &str) {
+    refused.with_label_values(&[cause.as_str()]).inc();
+    tracing::debug!(cause = cause.as_str(), subject, "a message between nodes was refused");
+}

@@ -1,17 +1,37 @@
-//! A node's lease and its hold on the shards.
+//! This node's lease and its share of the shards.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use prometheus::{IntCounter, IntGauge};
-use sqlx::Row;
-use tokio::time::MissedTickBehavior;
-use tracing::{info, warn};
+use async_nats::Client;
+use futures_util::StreamExt;
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+use tokio::{sync::Mutex, time::MissedTickBehavior};
+use tracing::{error, info, warn};
+use uuid::Uuid;
 
+use super::{
+    Directories, Routes,
+    envelope::Seal,
+    lease::{self, Me},
+    spread::{Gift, View},
+};
 use crate::{
     engine::Database,
-    journal::{Journal, ShardId},
-    kernel::limits::{HEARTBEAT_MS, LEASE_MS},
+    journal::{Journal, ShardId, Whose},
+    kernel::limits::{
+        DRAIN_MS_MAX, DRAIN_POLL_MS, HEARTBEAT_MS, LEAVE_MS_MAX, LOOK_INTERVAL_MS, ROUTE_RETRY_MS,
+    },
 };
+
+/// The subject under which nodes say that shards have changed hands.
+const SHARDS: &str = "stampede.shards";
 
 /// What the operator sees of ownership.
 #[derive(Clone)]
@@ -20,102 +40,328 @@ pub struct OwnershipMetrics {
     pub held: IntGauge,
     /// The highest epoch at which a shard is held.
     pub epoch_max: IntGauge,
-    /// Shards taken, at a start or after an outcome was unknown.
+    /// Shards that nobody alive owns.
+    pub unowned: IntGauge,
+    /// Nodes whose lease has not lapsed.
+    pub nodes: IntGauge,
+    /// Shards taken, at a start, from a dead node or after an outcome was unknown.
     pub takeovers: IntCounter,
+    /// Seconds from the last message let in until the shards were another's.
+    pub handoff_seconds: Histogram,
 }
 
-/// The task that renews the lease and takes back shards that are this node's by the database.
+/// Why a shard was not handed over.
+#[derive(Debug, thiserror::Error)]
+pub enum HandoffError {
+    #[error("this node does not hold the shard")]
+    NotHeld,
+    #[error("there is no other node that lives")]
+    NobodyThere,
+    #[error("the shard's actors did not come to rest in time; it stays")]
+    Busy,
+    #[error("the database did not answer")]
+    Database(#[from] sqlx::Error),
+}
+
+/// A request to hand a shard over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handoff {
+    pub shard: ShardId,
+    /// The node that shall have it; any other, if none is named.
+    pub to: Option<String>,
+}
+
+/// How this node tells the others.
+struct Announcer {
+    client: Client,
+    seal: Arc<Seal>,
+}
+
+/// The keeper of this node's lease and shards.
 pub struct Ownership {
     database: Database,
     journal: Journal,
+    routes: Arc<Routes>,
+    directories: Directories,
+    me: Me,
+    /// None when this node is on its own: then all shards are its own.
+    others: Option<Announcer>,
     metrics: OwnershipMetrics,
-}
-
-/// This node's id: as configured, or the same for every start of a single node.
-#[must_use]
-pub fn node_id(configured: Option<&str>) -> String {
-    configured.filter(|id| !id.is_empty()).unwrap_or("node-1").to_owned()
+    leaving: AtomicBool,
+    /// Held while shards are handed over.
+    moving: Mutex<()>,
 }
 
 impl Ownership {
     #[must_use]
-    pub fn new(database: Database, journal: Journal, metrics: OwnershipMetrics) -> Self {
-        Self { database, journal, metrics }
+    pub fn new(
+        database: Database,
+        journal: Journal,
+        routes: Arc<Routes>,
+        directories: Directories,
+        others: Option<(Client, Arc<Seal>)>,
+        metrics: OwnershipMetrics,
+    ) -> Arc<Self> {
+        let me = Me { node: routes.me().to_owned(), incarnation: Uuid::new_v4() };
+        let others = others.map(|(client, seal)| Announcer { client, seal });
+        let (leaving, moving) = (AtomicBool::new(false), Mutex::new(()));
+        Arc::new(Self { database, journal, routes, directories, me, others, metrics, leaving, moving })
     }
 
-    /// Takes every shard: a node on its own owns them all. A former life of it is fenced off.
-    pub async fn take_all(&self) -> Result<(), sqlx::Error> {
-        self.heartbeat().await?;
-        let shards: Vec<ShardId> = (0..self.journal.holdings().count()).collect();
-        let taken = self.journal.take(shards).await?;
-        self.metrics.takeovers.inc_by(taken as u64);
-        self.report();
-        info!(node = self.journal.node(), shards = taken, "this node holds the shop's shards");
+    /// Begins this node's life. On its own it takes every shard; among others those that are its own by
+    /// the table, and its share of the rest with the next heartbeats. A former life of it is fenced off.
+    pub async fn begin(&self) -> Result<(), sqlx::Error> {
+        let sent = Instant::now();
+        lease::begin(&self.database, &self.me).await?;
+        self.routes.leased(sent);
+        let whose = if self.others.is_some() { Whose::Own } else { Whose::Anybodys };
+        self.take((0..self.journal.holdings().count()).collect(), whose).await?;
+        self.beat().await?;
+        info!(
+            node = self.me.node,
+            shards = self.journal.holdings().held().count(),
+            "this node has its shards"
+        );
         Ok(())
     }
 
     /// Serves until the process ends.
-    pub async fn run(self) {
+    pub async fn run(self: Arc<Self>, refused: IntCounterVec) {
+        if self.others.is_some() {
+            tokio::spawn(self.clone().hear(refused));
+        }
         let mut beat = tokio::time::interval(Duration::from_millis(HEARTBEAT_MS));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            beat.tick().await;
-            if let Err(cause) = self.beat().await {
-                warn!(%cause, "the lease could not be renewed");
+            tokio::select! {
+                _ = beat.tick() => {}
+                () = self.routes.wanted() => {}
             }
-            self.report();
+            match self.beat().await {
+                Ok(true) => {}
+                Ok(false) => {
+                    error!(
+                        node = self.me.node,
+                        "another process runs under this node's name; this one lets go of all shards"
+                    );
+                    self.step_down(&self.journal.holdings().held().collect::<Vec<_>>());
+                    return;
+                }
+                Err(cause) => warn!(%cause, "the lease could not be renewed"),
+            }
+            if self.others.is_some() && !self.leaving.load(Ordering::Acquire) {
+                tokio::spawn(self.clone().even_out());
+            }
+            // Whoever waits for a shard asks again and again.
+            tokio::time::sleep(Duration::from_millis(LOOK_INTERVAL_MS)).await;
         }
     }
 
-    async fn beat(&self) -> Result<(), sqlx::Error> {
-        self.heartbeat().await?;
-        // Shards that the writer let go of, because it could not be sure of them, and that no other
-        // node has taken: they are this node's still, at a new epoch.
-        let lost = self.lost().await?;
-        if !lost.is_empty() {
-            let taken = self.journal.retake(lost).await?;
-            self.metrics.takeovers.inc_by(taken as u64);
+    /// Renews the lease and takes up what the table says; `false` if another life has the lease.
+    async fn beat(&self) -> Result<bool, sqlx::Error> {
+        let sent = Instant::now();
+        if !lease::renew(&self.database, &self.me, self.leaving.load(Ordering::Acquire)).await? {
+            return Ok(false);
         }
+        self.routes.leased(sent);
+        let view = self.look().await?;
+        // Shards that the writer let go of because it could not be sure of them, and those that another
+        // node gave to this one: by the table they are its own.
+        let holdings = self.journal.holdings();
+        let own = |shard: &ShardId| view.owners[usize::from(*shard)].as_ref() == Some(&self.me.node);
+        let lost: Vec<ShardId> =
+            (0..holdings.count()).filter(|shard| own(shard) && holdings.epoch(*shard).is_none()).collect();
+        let mut changed = self.take(lost, Whose::Own).await?;
+        if self.others.is_some() && !self.leaving.load(Ordering::Acquire) {
+            changed |= self.take(view.to_take(&self.me.node), Whose::Free).await?;
+        }
+        if changed {
+            self.look().await?;
+            self.announce().await;
+        }
+        Ok(true)
+    }
+
+    /// Reads the table, and lets go of what it says is another's.
+    async fn look(&self) -> Result<View, sqlx::Error> {
+        let (view, epochs) = lease::look(&self.database).await?;
+        let lost = self.routes.update(&view, &epochs);
+        if !lost.is_empty() {
+            warn!(shards = ?lost, "these shards belong to another node now");
+            self.step_down(&lost);
+        }
+        let holdings = self.journal.holdings();
+        let epochs = holdings.held().filter_map(|shard| holdings.epoch(shard));
+        let unowned = self.routes.table().iter().filter(|route| !route.alive).count();
+        self.metrics.epoch_max.set(epochs.max().unwrap_or(0));
+        self.metrics.held.set(gauged(holdings.held().count()));
+        self.metrics.unowned.set(gauged(unowned));
+        self.metrics.nodes.set(gauged(view.nodes.len()));
+        Ok(view)
+    }
+
+    /// Whether any were taken.
+    async fn take(&self, shards: Vec<ShardId>, whose: Whose) -> Result<bool, sqlx::Error> {
+        if shards.is_empty() {
+            return Ok(false);
+        }
+        let taken = self.journal.take(shards, whose).await?;
+        self.metrics.takeovers.inc_by(taken.len() as u64);
+        if !taken.is_empty() && whose == Whose::Free {
+            info!(shards = ?taken, "this node takes shards");
+        }
+        Ok(!taken.is_empty())
+    }
+
+    fn step_down(&self, shards: &[ShardId]) {
+        self.journal.step_down(shards);
+        for directory in self.directories.iter() {
+            for shard in shards {
+                directory.evict(*shard);
+            }
+        }
+    }
+
+    /// Gives away what this node has too much of.
+    async fn even_out(self: Arc<Self>) {
+        let Ok(moving) = self.moving.try_lock() else { return };
+        let gifts = match lease::look(&self.database).await {
+            Ok((view, _)) => view.to_give(&self.me.node),
+            Err(_) => return,
+        };
+        for Gift { shards, to } in gifts {
+            if let Err(cause) = self.give(shards, &to).await {
+                warn!(%cause, to, "shards were not handed over; they will be");
+            }
+        }
+        drop(moving);
+    }
+
+    /// Hands one shard over.
+    pub async fn hand_over(&self, handoff: Handoff) -> Result<(), HandoffError> {
+        let _moving = self.moving.lock().await;
+        if self.journal.holdings().epoch(handoff.shard).is_none() {
+            return Err(HandoffError::NotHeld);
+        }
+        let view = self.look().await?;
+        let other =
+            |node: &&String| **node != self.me.node && handoff.to.as_ref().is_none_or(|to| to == *node);
+        let to = view.nodes.iter().find(other).ok_or(HandoffError::NobodyThere)?;
+        self.give(vec![handoff.shard], to).await
+    }
+
+    /// Gives everything away before this node goes, as far as there is somebody to take it. Requests are
+    /// still answered meanwhile, by asking the new owners.
+    pub async fn leave(&self) {
+        if self.others.is_none() {
+            return;
+        }
+        self.leaving.store(true, Ordering::Release);
+        let leaving = async {
+            let _moving = self.moving.lock().await;
+            lease::renew(&self.database, &self.me, true).await?;
+            for Gift { shards, to } in self.look().await?.to_give(&self.me.node) {
+                if let Err(cause) = self.give(shards, &to).await {
+                    warn!(%cause, to, "shards were not handed over; they are taken when the lease lapses");
+                }
+            }
+            Ok::<(), sqlx::Error>(())
+        };
+        match tokio::time::timeout(Duration::from_millis(LEAVE_MS_MAX), leaving).await {
+            Ok(Ok(())) => info!(held = self.journal.holdings().held().count(), "this node has handed over"),
+            Ok(Err(cause)) => {
+                warn!(%cause, "shards were not handed over; they are taken when the lease lapses")
+            }
+            Err(_) => warn!("handing over takes too long; what is left is taken when the lease lapses"),
+        }
+    }
+
+    /// Ends the lease, once nothing is written any more.
+    pub async fn end(&self) {
+        if let Err(cause) = lease::end(&self.database, &self.me).await {
+            warn!(%cause, "the lease was not ended; it lapses");
+        }
+        self.announce().await;
+    }
+
+    /// Lets nobody in any more, waits until everything that was let in is answered, and gives the shards
+    /// to another node.
+    async fn give(&self, shards: Vec<ShardId>, to: &str) -> Result<(), HandoffError> {
+        let holdings = self.journal.holdings();
+        let shards: Vec<ShardId> =
+            shards.into_iter().filter(|shard| holdings.epoch(*shard).is_some()).collect();
+        if shards.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        for shard in &shards {
+            holdings.set_leaving(*shard, true);
+        }
+        if !self.came_to_rest(&shards).await {
+            for shard in &shards {
+                holdings.set_leaving(*shard, false);
+            }
+            return Err(HandoffError::Busy);
+        }
+        let given = self.journal.give(shards.clone(), to).await;
+        for directory in self.directories.iter() {
+            for shard in &shards {
+                directory.evict(*shard);
+            }
+        }
+        self.announce().await;
+        let pause = began.elapsed();
+        self.metrics.handoff_seconds.observe(pause.as_secs_f64());
+        info!(shards = ?given?, to, pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+            "shards were handed over");
+        let _ = self.look().await?;
         Ok(())
     }
 
-    async fn heartbeat(&self) -> Result<(), sqlx::Error> {
-        let mut connection = self.database.connection().await?;
-        sqlx::query(
-            "INSERT INTO node (id, lease_until) VALUES ($1, now() + $2 * interval '1 millisecond')
-             ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
-        )
-        .bind(self.journal.node())
-        .bind(i64::try_from(LEASE_MS).unwrap_or(i64::MAX))
-        .execute(&mut *connection)
-        .await
-        .map(drop)
-    }
-
-    async fn lost(&self) -> Result<Vec<ShardId>, sqlx::Error> {
-        let holdings = self.journal.holdings();
-        if holdings.held().count() == usize::from(holdings.count()) {
-            return Ok(Vec::new());
-        }
-        let mut connection = self.database.connection().await?;
-        let rows = sqlx::query("SELECT id FROM shard WHERE owner = $1 ORDER BY id")
-            .bind(self.journal.node())
-            .fetch_all(&mut *connection)
-            .await?;
-        let mut lost = Vec::new();
-        for row in rows {
-            let shard = ShardId::try_from(row.try_get::<i16, _>(0)?).unwrap_or(0);
-            if holdings.epoch(shard).is_none() {
-                lost.push(shard);
+    async fn came_to_rest(&self, shards: &[ShardId]) -> bool {
+        let shards: BTreeSet<ShardId> = shards.iter().copied().collect();
+        let resting = async {
+            let mut poll = tokio::time::interval(Duration::from_millis(DRAIN_POLL_MS));
+            poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                poll.tick().await;
+                if !self.directories.iter().any(|directory| directory.is_busy(&shards)) {
+                    return;
+                }
             }
-        }
-        Ok(lost)
+        };
+        tokio::time::timeout(Duration::from_millis(DRAIN_MS_MAX), resting).await.is_ok()
     }
 
-    fn report(&self) {
-        let holdings = self.journal.holdings();
-        let epochs = holdings.held().filter_map(|shard| holdings.epoch(shard));
-        self.metrics.epoch_max.set(epochs.max().unwrap_or(0));
-        self.metrics.held.set(i64::try_from(holdings.held().count()).unwrap_or(0));
+    /// Tells the others to look. Should it not reach them, they look with their next heartbeat.
+    async fn announce(&self) {
+        let Some(others) = &self.others else { return };
+        let (headers, payload) = others.seal.close(SHARDS, ());
+        if let Err(cause) = others.client.publish_with_headers(SHARDS, headers, payload).await {
+            warn!(%cause, "other nodes were not told of a change");
+        }
     }
+
+    /// Looks whenever another node says that shards have changed hands.
+    async fn hear(self: Arc<Self>, refused: IntCounterVec) {
+        let Some(others) = &self.others else { return };
+        loop {
+            match others.client.subscribe(SHARDS).await {
+                Ok(mut messages) => {
+                    while let Some(message) = messages.next().await {
+                        match others.seal.open::<()>(&message) {
+                            Ok(_) => self.routes.look(),
+                            Err(cause) => super::refuse(&refused, cause, SHARDS),
+                        }
+                    }
+                }
+                Err(cause) => warn!(%cause, "other nodes cannot be heard"),
+            }
+            tokio::time::sleep(Duration::from_millis(ROUTE_RETRY_MS)).await;
+        }
+    }
+}
+
+fn gauged(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Connections to what lies outside: Postgres, embedded or by URL, and Redis.
+//! Connections to what lies outside: Postgres, embedded or by URL, NATS and Redis.
 //!
 //! Owns the pool, the embedded server and the connection to Redis. Everything that speaks SQL takes a
 //! connection from [`Database`]; nothing else opens one. [`transfer`] moves a whole shop between
@@ -10,9 +10,11 @@ mod database;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod migrate;
+mod nats;
 mod redis;
 pub mod transfer;
 
 pub use database::{Connection, Database, DatabaseError, OpenError, Source};
 pub use migrate::Migration;
+pub use nats::{NatsError, NatsSettings, connect_nats};
 pub use redis::{Line, Redis, RedisError, RedisOpenError};

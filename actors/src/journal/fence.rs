@@ -44,6 +44,17 @@ pub async fn initialize(database: &Database, shards: u16) -> Result<(), FenceErr
     Ok(())
 }
 
+/// Whose shards may be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Anybody's: a node on its own owns them all.
+    Anybodys,
+    /// This node's own, so that a shard that another node has taken meanwhile stays with it.
+    Own,
+    /// This node's own, nobody's, and those of nodes whose lease has lapsed.
+    Free,
+}
+
 /// A shard taken: its new epoch and the last position in its journal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Taken {
@@ -52,25 +63,31 @@ pub(super) struct Taken {
     pub head: i64,
 }
 
-/// Takes shards for `node`. With `from_self` only those are taken that `node` owns, so that a shard
-/// that another node has taken meanwhile stays with it.
+/// Takes shards for `node`, as far as they are whose they have to be.
 pub(super) async fn take(
     connection: &mut Connection,
     node: &str,
     shards: &[ShardId],
-    from_self: bool,
+    whose: Whose,
 ) -> Result<Vec<Taken>, sqlx::Error> {
     let ids: Vec<i16> = shards.iter().map(|shard| i16::try_from(*shard).unwrap_or(i16::MAX)).collect();
     let rows = sqlx::query(
         "WITH wanted AS (
-            SELECT id FROM shard WHERE id = ANY($2) AND (NOT $3 OR owner = $1) ORDER BY id FOR UPDATE
+            SELECT id FROM shard
+            WHERE id = ANY($2) AND (
+                $3 OR owner = $1 OR $4 AND NOT EXISTS (
+                    SELECT 1 FROM node WHERE node.id = shard.owner AND node.lease_until > now()
+                )
+            )
+            ORDER BY id FOR UPDATE
          )
          UPDATE shard SET owner = $1, epoch = shard.epoch + 1 FROM wanted WHERE shard.id = wanted.id
          RETURNING shard.id, shard.epoch",
     )
     .bind(node)
     .bind(&ids)
-    .bind(from_self)
+    .bind(whose == Whose::Anybodys)
+    .bind(whose == Whose::Free)
     .fetch_all(&mut **connection)
     .await?;
     let mut taken = Vec::with_capacity(rows.len());
@@ -98,4 +115,27 @@ pub(super) async fn take(
             head: heads.get(&id).copied().unwrap_or(0),
         })
         .collect())
+}
+
+/// Gives shards of `node` to another node, which takes them at an epoch of its own; answers which.
+pub(super) async fn give(
+    connection: &mut Connection,
+    node: &str,
+    shards: &[ShardId],
+    to: &str,
+) -> Result<Vec<ShardId>, sqlx::Error> {
+    let ids: Vec<i16> = shards.iter().map(|shard| i16::try_from(*shard).unwrap_or(i16::MAX)).collect();
+    let rows = sqlx::query(
+        "WITH wanted AS (
+            SELECT id FROM shard WHERE id = ANY($2) AND owner = $1 ORDER BY id FOR UPDATE
+         )
+         UPDATE shard SET owner = $3, epoch = shard.epoch + 1 FROM wanted WHERE shard.id = wanted.id
+         RETURNING shard.id",
+    )
+    .bind(node)
+    .bind(&ids)
+    .bind(to)
+    .fetch_all(&mut **connection)
+    .await?;
+    rows.iter().map(|row| Ok(ShardId::try_from(row.try_get::<i16, _>(0)?).unwrap_or(0))).collect()
 }

@@ -2,10 +2,11 @@
 
 use std::{
     hash::Hasher,
-    sync::atomic::{AtomicI64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use fnv::FnvHasher;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::kernel::Timestamp;
@@ -29,10 +30,12 @@ pub fn shard_of(kind: &str, actor: Uuid, shards: u16) -> ShardId {
 /// A shard that is not held has this epoch.
 const NOT_HELD: i64 = 0;
 
-/// Read by everybody, written by the journal's writer alone.
+/// Read by everybody; what is held is written by the journal's writer alone.
 #[derive(Debug)]
 pub struct Holdings {
     shards: Vec<Shard>,
+    /// Counts the changes of what is held.
+    changes: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -41,6 +44,8 @@ struct Shard {
     head: AtomicI64,
     /// Since when it is held at this epoch, in milliseconds since 1970.
     since: AtomicI64,
+    /// It is being handed over: what is under way is finished, nothing new is begun.
+    leaving: AtomicBool,
 }
 
 impl Holdings {
@@ -51,8 +56,33 @@ impl Holdings {
             epoch: AtomicI64::new(NOT_HELD),
             head: AtomicI64::new(0),
             since: AtomicI64::new(i64::MAX),
+            leaving: AtomicBool::new(false),
         };
-        Self { shards: (0..shards).map(|_| shard()).collect() }
+        Self { shards: (0..shards).map(|_| shard()).collect(), changes: watch::Sender::new(0) }
+    }
+
+    /// Tells of every change of what is held from now on.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Whether the shard is being handed over.
+    #[must_use]
+    pub fn is_leaving(&self, shard: ShardId) -> bool {
+        self.shards.get(usize::from(shard)).is_some_and(|shard| shard.leaving.load(Ordering::Acquire))
+    }
+
+    /// Begins to hand a shard over, or thinks better of it.
+    pub fn set_leaving(&self, shard: ShardId, leaving: bool) {
+        if let Some(shard) = self.shards.get(usize::from(shard)) {
+            shard.leaving.store(leaving, Ordering::Release);
+            self.changed();
+        }
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
     }
 
     /// How many shards the shop has.
@@ -91,13 +121,17 @@ impl Holdings {
         if let Some(shard) = self.shards.get(usize::from(shard)) {
             shard.head.store(head, Ordering::Release);
             shard.since.store(since.as_millis(), Ordering::Release);
+            shard.leaving.store(false, Ordering::Release);
             shard.epoch.store(epoch, Ordering::Release);
+            self.changed();
         }
     }
 
     pub(super) fn drop_shard(&self, shard: ShardId) {
         if let Some(shard) = self.shards.get(usize::from(shard)) {
             shard.epoch.store(NOT_HELD, Ordering::Release);
+            shard.leaving.store(false, Ordering::Release);
+            self.changed();
         }
     }
 

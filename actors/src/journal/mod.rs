@@ -23,7 +23,7 @@ mod writer;
 pub use append::{Append, NewEvent, Settled};
 pub use entry::{Entry, Position};
 pub use feed::{Committed, Feed};
-pub use fence::{FenceError, initialize};
+pub use fence::{FenceError, Whose, initialize};
 pub use holdings::{Holdings, ShardId, shard_of};
 pub use incarnation::Incarnation;
 pub use outbox::Outbox;

@@ -30,6 +30,8 @@ pub struct Subscription {
     seen: HashMap<ShardId, i64>,
     /// Something was missed: what the heads are now is to be reached by reading the table.
     behind: bool,
+    /// Shards were taken: another process may have gone further with them under this name.
+    taken: bool,
     /// The heads to be reached before memory is read again. They stand still while they are worked
     /// off, so that a shard that never rests keeps nobody waiting; what is committed meanwhile waits
     /// in memory.
@@ -46,12 +48,16 @@ impl Subscription {
         let feed = journal.feed().subscribe();
         let seen = checkpoints(name, database).await?;
         let (database, journal) = (database.clone(), journal.clone());
-        Ok(Self { name, database, journal, feed, seen, behind: true, missed: BTreeMap::new() })
+        Ok(Self { name, database, journal, feed, seen, behind: true, taken: false, missed: BTreeMap::new() })
     }
 
     /// The next entries; empty only when the journal has been stopped.
     pub async fn next(&mut self) -> Result<Vec<Entry>, sqlx::Error> {
         loop {
+            if self.taken {
+                self.skip_what_others_did().await?;
+                self.taken = false;
+            }
             if std::mem::take(&mut self.behind) {
                 let holdings = self.journal.holdings();
                 self.missed = holdings.held().map(|shard| (shard, holdings.head(shard))).collect();
@@ -108,8 +114,18 @@ impl Subscription {
         self.seen.get(&shard).copied().unwrap_or(0)
     }
 
+    async fn skip_what_others_did(&mut self) -> Result<(), sqlx::Error> {
+        for (shard, seq) in checkpoints(self.name, &self.database).await? {
+            let seen = self.seen.entry(shard).or_insert(seq);
+            *seen = seq.max(*seen);
+        }
+        Ok(())
+    }
+
     fn take(&mut self, batch: &Committed) -> Vec<Entry> {
-        self.behind |= batch.entries.is_empty();
+        if batch.entries.is_empty() {
+            (self.behind, self.taken) = (true, true);
+        }
         let mut fresh = Vec::with_capacity(batch.entries.len());
         for entry in &batch.entries {
             let Position { shard, seq } = entry.position;

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use super::{
     Append, Committed, Entry, Feed, Holdings, Position, Settled, ShardId,
     append::{Columns, append},
-    fence::{Taken, take},
+    fence::{Taken, Whose, give, take},
 };
 use crate::{
     engine::{Database, clock},
@@ -38,9 +38,13 @@ pub struct WriterMetrics {
     pub unknown: IntCounter,
 }
 
+/// Told which shards it was.
+type Done = oneshot::Sender<Result<Vec<ShardId>, sqlx::Error>>;
+
 enum Order {
     Append(Append),
-    Take { shards: Vec<ShardId>, from_self: bool, done: oneshot::Sender<Result<usize, sqlx::Error>> },
+    Take { shards: Vec<ShardId>, whose: Whose, done: Done },
+    Give { shards: Vec<ShardId>, to: Arc<str>, done: Done },
     Stop { done: oneshot::Sender<()> },
 }
 
@@ -66,20 +70,25 @@ impl Journal {
         }
     }
 
-    /// Takes shards for this node, whoever has them; answers how many.
-    pub async fn take(&self, shards: Vec<ShardId>) -> Result<usize, sqlx::Error> {
-        self.order_take(shards, false).await
-    }
-
-    /// Takes those of the shards that are this node's by the database, at a new epoch; answers how many.
-    pub async fn retake(&self, shards: Vec<ShardId>) -> Result<usize, sqlx::Error> {
-        self.order_take(shards, true).await
-    }
-
-    async fn order_take(&self, shards: Vec<ShardId>, from_self: bool) -> Result<usize, sqlx::Error> {
+    /// Takes those of the shards that are whose they have to be, at a new epoch; answers which.
+    pub async fn take(&self, shards: Vec<ShardId>, whose: Whose) -> Result<Vec<ShardId>, sqlx::Error> {
         let (done, taken) = oneshot::channel();
-        let _ = self.orders.send(Order::Take { shards, from_self, done });
+        let _ = self.orders.send(Order::Take { shards, whose, done });
         taken.await.unwrap_or(Err(sqlx::Error::PoolClosed))
+    }
+
+    /// Gives shards of this node to another, after everything that was appended before; answers which.
+    pub async fn give(&self, shards: Vec<ShardId>, to: &str) -> Result<Vec<ShardId>, sqlx::Error> {
+        let (done, given) = oneshot::channel();
+        let _ = self.orders.send(Order::Give { shards, to: to.into(), done });
+        given.await.unwrap_or(Err(sqlx::Error::PoolClosed))
+    }
+
+    /// Stops using shards that turned out to be another node's.
+    pub fn step_down(&self, shards: &[ShardId]) {
+        for shard in shards {
+            self.holdings.drop_shard(*shard);
+        }
     }
 
     /// Commits what is gathered and ends the writer.
@@ -162,10 +171,13 @@ impl Writer {
                         self.metrics.gathered.dec();
                         batch.push(append);
                     }
-                    Order::Take { shards, from_self, done } => {
+                    Order::Take { shards, whose, done } => {
                         self.commit(std::mem::take(&mut batch)).await;
-                        let taken = self.take(&shards, from_self).await;
-                        let _ = done.send(taken.map(|taken| taken.len()));
+                        let _ = done.send(self.take(&shards, whose).await);
+                    }
+                    Order::Give { shards, to, done } => {
+                        self.commit(std::mem::take(&mut batch)).await;
+                        let _ = done.send(self.give(&shards, &to).await);
                     }
                     Order::Stop { done } => {
                         self.commit(std::mem::take(&mut batch)).await;
@@ -192,7 +204,7 @@ impl Writer {
                 self.metrics.gathered.dec();
                 fail(vec![append], Settled::NotWritten);
             }
-            Order::Take { done, .. } => {
+            Order::Take { done, .. } | Order::Give { done, .. } => {
                 let _ = done.send(Err(sqlx::Error::PoolTimedOut));
             }
             Order::Stop { done } => self.stopping.push(done),
@@ -376,9 +388,8 @@ impl Writer {
     /// gathers is refused, since the database does not answer.
     async fn settle(&mut self, shards: Vec<ShardId>) {
         loop {
-            match self.take(&shards, true).await {
-                Ok(taken) => {
-                    let shards: Vec<ShardId> = taken.iter().map(|taken| taken.shard).collect();
+            match self.take(&shards, Whose::Own).await {
+                Ok(shards) => {
                     info!(?shards, "the outcome is settled");
                     return;
                 }
@@ -394,18 +405,14 @@ impl Writer {
         }
     }
 
-    async fn take(&self, shards: &[ShardId], from_self: bool) -> Result<Vec<Taken>, sqlx::Error> {
+    async fn take(&self, shards: &[ShardId], whose: Whose) -> Result<Vec<ShardId>, sqlx::Error> {
         let mut connection = self.database.journal_connection().await?;
-        let attempt = take(&mut connection, &self.node, shards, from_self);
-        let taken = match tokio::time::timeout(Duration::from_millis(APPEND_ANSWER_MS), attempt).await {
-            Ok(Ok(taken)) => taken,
-            Ok(Err(error)) => {
+        let attempt = take(&mut connection, &self.node, shards, whose);
+        let taken: Vec<Taken> = match bounded(attempt).await {
+            Ok(taken) => taken,
+            Err(error) => {
                 connection.discard();
                 return Err(error);
-            }
-            Err(_) => {
-                connection.discard();
-                return Err(sqlx::Error::PoolTimedOut);
             }
         };
         for taken in &taken {
@@ -413,8 +420,28 @@ impl Writer {
         }
         // Their journals may hold what this process has never had in memory.
         self.feed.publish(Committed { entries: Vec::new() });
-        Ok(taken)
+        Ok(taken.into_iter().map(|taken| taken.shard).collect())
     }
+
+    /// Should the answer be lost, the shards are dropped all the same: they may be another's already.
+    async fn give(&self, shards: &[ShardId], to: &str) -> Result<Vec<ShardId>, sqlx::Error> {
+        let mut connection = self.database.journal_connection().await?;
+        let given = bounded(give(&mut connection, &self.node, shards, to)).await;
+        if given.is_err() {
+            connection.discard();
+        }
+        for shard in shards {
+            self.holdings.drop_shard(*shard);
+        }
+        given
+    }
+}
+
+/// What the database does not answer in time counts as failed; the connection's state is not known then.
+async fn bounded<T>(attempt: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(Duration::from_millis(APPEND_ANSWER_MS), attempt)
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// From the first that fails, nothing of an actor may commit: its memory is ahead of the journal.

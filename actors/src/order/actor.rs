@@ -73,6 +73,17 @@ impl Entity for Order {
         }
     }
 
+    fn is_repeatable(command: &Command) -> bool {
+        match command {
+            Command::Pay { key, .. } | Command::Cancel { key, .. } => key.is_some(),
+            Command::Open(_)
+            | Command::Expire
+            | Command::Ship { .. }
+            | Command::Deliver { .. }
+            | Command::Complete { .. } => true,
+        }
+    }
+
     fn event_type(event: &Event) -> &'static str {
         match event {
             Event::Opened(_) => "opened",

@@ -3,12 +3,13 @@
 use std::{
     fmt::{Debug, Display},
     hash::Hash,
+    str::FromStr,
     sync::Arc,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::Lane;
+use super::{Companion, Lane};
 use crate::{
     journal::History,
     kernel::{Code, Timestamp},
@@ -23,13 +24,13 @@ pub trait Entity: Sized + Send + 'static {
     const SNAPSHOTS: bool;
 
     /// What the journal keys this entity's events by. An actor may hold several entities.
-    type Id: Clone + Eq + Hash + Debug + Display + Send + Sync + Unpin;
+    type Id: Clone + Eq + Hash + Debug + Display + FromStr + Send + Sync + Unpin;
     type State: Default + Serialize + DeserializeOwned + Send + Unpin;
-    type Command: Debug + Send + Unpin;
-    type Query: Debug + Send + Unpin;
+    type Command: Debug + Serialize + DeserializeOwned + Send + Unpin;
+    type Query: Debug + Serialize + DeserializeOwned + Send + Unpin;
     type Event: Debug + Serialize + DeserializeOwned + Send + Sync + Unpin;
-    type Answer: Debug + Send + Sync + Unpin;
-    type Refusal: Debug + Send + Sync + Unpin;
+    type Answer: Debug + Serialize + DeserializeOwned + Send + Sync + Unpin;
+    type Refusal: Debug + Serialize + DeserializeOwned + Send + Sync + Unpin;
     /// What the actor publishes for readers that do not enter its mailbox.
     type Board: Default + Send + Sync + Unpin;
 
@@ -60,6 +61,10 @@ pub trait Entity: Sized + Send + 'static {
     /// The lane that a command is admitted through.
     fn lane(command: &Self::Command) -> Lane;
 
+    /// Whether a command done twice is as good as done once, so that it may be sent again when nobody
+    /// knows whether it arrived.
+    fn is_repeatable(command: &Self::Command) -> bool;
+
     /// The name of an event in the journal.
     fn event_type(event: &Self::Event) -> &'static str;
 
@@ -79,6 +84,16 @@ pub trait Entity: Sized + Send + 'static {
     /// Roughly how many parts the state has; a larger one is snapshotted less often.
     fn weight(_state: &Self::State) -> u64 {
         0
+    }
+
+    /// What can be said to a command outside the mailbox: a refusal, or something that goes with it and
+    /// is dropped once the actor has decided, even if the caller has gone meanwhile.
+    fn enter(
+        _board: &Self::Board,
+        _command: &Self::Command,
+        _now: Timestamp,
+    ) -> Result<Option<Companion>, Self::Refusal> {
+        Ok(None)
     }
 
     /// Shows what has changed to readers outside the mailbox. `events` is empty after a load.

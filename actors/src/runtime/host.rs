@@ -35,6 +35,15 @@ pub enum Body<E: Entity> {
 }
 
 impl<E: Entity> Body<E> {
+    /// Whether it may be sent again when nobody knows whether it arrived.
+    pub(super) fn is_repeatable(&self) -> bool {
+        match self {
+            Body::Command(command) => E::is_repeatable(command),
+            Body::Query(_) => true,
+            Body::Panic => false,
+        }
+    }
+
     pub(super) fn lane(&self) -> Lane {
         match self {
             Body::Command(command) => E::lane(command),
@@ -74,7 +83,7 @@ pub struct Ask<E: Entity> {
     pub(super) companion: Option<Companion>,
 }
 
-/// Something that a caller ties to its message.
+/// Something that is tied to a message.
 pub type Companion = Box<dyn Send + Sync>;
 
 /// Counts a message in the mailbox, also when the mailbox is dropped with it.
@@ -102,6 +111,11 @@ pub(super) struct Wake<E: Entity>(pub E::Id);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Tidy;
+
+/// Sends those away who wait for a change: the actor is about to move.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct SendAway;
 
 /// The actor.
 pub struct Host<E: Entity> {
@@ -460,5 +474,19 @@ impl<E: Entity> Handler<Tidy> for Host<E> {
                 single || !live.is_empty()
             }
         });
+    }
+}
+
+impl<E: Entity> Handler<SendAway> for Host<E> {
+    type Result = ();
+
+    fn handle(&mut self, _: SendAway, _: &mut Self::Context) {
+        for slot in self.entities.values_mut() {
+            if let Slot::Live(live) = slot {
+                for parked in live.parked.drain(..) {
+                    parked.reply.send(Err(AskError::Unavailable));
+                }
+            }
+        }
     }
 }

@@ -18,12 +18,14 @@ mod router;
 mod shepherd;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use entity::{Answered, AskError, Entity, fold};
 pub use host::{Answer, Ask, Body, Companion, Host};
 pub use lane::Lane;
 pub use loader::{LoadError, Loader, LoaderTask};
 pub use metrics::{ActorMetrics, KindMetrics};
-pub use registry::{ActorState, Registry, Runtime};
-pub use router::{Place, Router};
+pub use registry::{ActorState, Directory, Registry, Runtime};
+pub use router::{Delivery, Place, Router};
 pub use shepherd::Shepherd;
+pub use wire::{RemoteAnswer, RemoteAsk, RemoteBody};

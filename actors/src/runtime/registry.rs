@@ -1,6 +1,7 @@
 //! The directory of one kind of actor: from an id to the live actor.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -10,20 +11,25 @@ use std::{
 
 use actix::{Addr, ArbiterHandle, Context, dev::channel::channel};
 use dashmap::{DashMap, Entry};
+use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
-use tracing::info_span;
+use tracing::{Instrument, info_span};
 use uuid::Uuid;
 
 use super::{
-    ActorMetrics, Answered, Ask, AskError, Body, Entity, Host, KindMetrics, Loader, Place, Router,
-    host::{Answer, Companion, Remains, Reply, Tidy, Waiting, Wake},
+    ActorMetrics, Answered, Ask, AskError, Body, Delivery, Entity, Host, KindMetrics, Loader, Place,
+    RemoteAnswer, RemoteAsk, Router,
+    host::{Answer, Remains, Reply, SendAway, Tidy, Waiting, Wake},
     lane::Lanes,
     shepherd::{Notice, Shepherd},
 };
 use crate::{
     engine::{Database, clock},
     journal::{Incarnation, Journal, ShardId, shard_of},
-    kernel::{Timestamp, limits::ENDED_BUCKETS},
+    kernel::{
+        Timestamp,
+        limits::{ASK_PATIENCE_MS, ENDED_BUCKETS},
+    },
 };
 
 /// What actors of every kind share.
@@ -102,30 +108,35 @@ impl<E: Entity> Registry<E> {
         id: E::Id,
         command: E::Command,
     ) -> Result<Answered<E::Answer>, AskError<E::Refusal>> {
-        self.ask(actor, id, Body::Command(command), None).await
+        self.ask(actor, id, Body::Command(command)).await
     }
 
-    /// Like [`Registry::command`]; `companion` goes with the message and is dropped once the actor has
-    /// decided, even if the caller has gone meanwhile.
-    pub async fn command_with(
-        &self,
-        actor: Uuid,
-        id: E::Id,
-        command: E::Command,
-        companion: Companion,
-    ) -> Result<Answered<E::Answer>, AskError<E::Refusal>> {
-        self.ask(actor, id, Body::Command(command), Some(companion)).await
-    }
-
-    /// Puts a command into the actor's mailbox before it returns; the future awaits the answer.
+    /// Puts a command into the actor's mailbox, or on its way to the actor's node, before it returns; the
+    /// future awaits the answer. Whoever begins something says it again until it is answered.
     pub fn begin(
         &self,
         actor: Uuid,
         id: E::Id,
         command: E::Command,
     ) -> impl Future<Output = Answer<E>> + Send + use<E> {
-        let admitted = self.admit(actor, id, Body::Command(command), None);
-        async move { admitted?.await.unwrap_or(Err(AskError::Unavailable)) }
+        let shard = self.shard(actor);
+        let begun = match self.runtime.router.place(shard) {
+            Place::Here { epoch } => Ok(self.admit(actor, (shard, epoch), id, Body::Command(command))),
+            Place::There { .. } | Place::Nowhere => {
+                let trace = self.runtime.router.trace();
+                let ask = RemoteAsk::new(actor, &id, &Body::<E>::Command(command), trace);
+                Err(self.runtime.router.tell(shard, Arc::new(ask)))
+            }
+        };
+        async move {
+            match begun {
+                Ok(admitted) => admitted?.await.unwrap_or(Err(AskError::Unavailable)),
+                Err(told) => match told.await {
+                    Delivery::Answer(answer) => answer.read::<E>(),
+                    Delivery::NotDelivered | Delivery::Lost => Err(AskError::OutcomeUnknown),
+                },
+            }
+        }
     }
 
     /// Asks an actor about one of its entities.
@@ -135,33 +146,86 @@ impl<E: Entity> Registry<E> {
         id: E::Id,
         query: E::Query,
     ) -> Result<E::Answer, AskError<E::Refusal>> {
-        self.ask(actor, id, Body::Query(query), None).await.map(|answered| answered.answer)
+        self.ask(actor, id, Body::Query(query)).await.map(|answered| answered.answer)
     }
 
     /// Makes an actor panic, to rehearse a failure.
     pub async fn inject_panic(&self, actor: Uuid, id: E::Id) {
-        let _ = self.ask(actor, id, Body::Panic, None).await;
+        let _ = self.ask(actor, id, Body::Panic).await;
     }
 
-    async fn ask(&self, actor: Uuid, id: E::Id, body: Body<E>, companion: Option<Companion>) -> Answer<E> {
-        let answer = self.admit(actor, id, body, companion)?;
+    /// Asks the actor wherever it lives.
+    async fn ask(&self, actor: Uuid, id: E::Id, body: Body<E>) -> Answer<E> {
+        let shard = self.shard(actor);
+        match self.runtime.router.place(shard) {
+            Place::Here { epoch } => self.ask_here(actor, (shard, epoch), id, body).await,
+            Place::There { .. } | Place::Nowhere => self.ask_elsewhere(actor, shard, id, body).await,
+        }
+    }
+
+    async fn ask_here(&self, actor: Uuid, at: (ShardId, i64), id: E::Id, body: Body<E>) -> Answer<E> {
+        let answer = self.admit(actor, at, id, body)?;
         // A sender dropped without an answer: the actor ended before it decided.
         answer.await.unwrap_or(Err(AskError::Unavailable))
+    }
+
+    /// Asks the actor on another node, and goes after it while its shard moves: that costs the caller
+    /// patience, not an error.
+    async fn ask_elsewhere(&self, actor: Uuid, shard: ShardId, id: E::Id, body: Body<E>) -> Answer<E> {
+        let router = &self.runtime.router;
+        let repeatable = body.is_repeatable();
+        let ask = Arc::new(RemoteAsk::new(actor, &id, &body, router.trace()));
+        let patience = tokio::time::sleep(Duration::from_millis(ASK_PATIENCE_MS));
+        tokio::pin!(patience);
+        // Whether an earlier try may have been done.
+        let mut lost = false;
+        let given_up = |lost: bool| if lost { AskError::OutcomeUnknown } else { AskError::Unavailable };
+        loop {
+            let place = router.place(shard);
+            let delivery = match place {
+                Place::Here { epoch } => return self.ask_here(actor, (shard, epoch), id, body).await,
+                Place::There { epoch } => {
+                    tokio::select! {
+                        delivery = router.ask(shard, epoch, ask.clone()) => delivery,
+                        () = &mut patience => return Err(AskError::OutcomeUnknown),
+                    }
+                }
+                Place::Nowhere => Delivery::NotDelivered,
+            };
+            match delivery {
+                Delivery::Answer(RemoteAnswer::Elsewhere) | Delivery::NotDelivered => {}
+                // A query that waited for a change was sent away, since the actor moves.
+                Delivery::Answer(RemoteAnswer::Unavailable) if matches!(body, Body::Query(_)) => {}
+                Delivery::Answer(answer) => return answer.read::<E>(),
+                Delivery::Lost if repeatable => lost = true,
+                Delivery::Lost => return Err(AskError::OutcomeUnknown),
+            }
+            tokio::select! {
+                moves = router.moved(shard, place) => if !moves { return Err(given_up(lost)) },
+                () = &mut patience => return Err(given_up(lost)),
+            }
+        }
     }
 
     fn admit(
         &self,
         actor: Uuid,
+        (shard, epoch): (ShardId, i64),
         id: E::Id,
         body: Body<E>,
-        companion: Option<Companion>,
     ) -> Result<oneshot::Receiver<Answer<E>>, AskError<E::Refusal>> {
         let lane = body.lane();
-        let shard = self.shard(actor);
-        let Place::Here { epoch } = self.runtime.router.place(shard) else {
-            return Err(AskError::Unavailable);
-        };
         self.with_live(actor, shard, epoch, |handle| {
+            let companion = match &body {
+                Body::Command(command) => match E::enter(&handle.board, command, clock::now()) {
+                    Ok(companion) => companion,
+                    Err(refusal) => {
+                        self.metrics.refused(E::code(&refusal));
+                        return Err(AskError::Refused(refusal));
+                    }
+                },
+                Body::Query(_) | Body::Panic => None,
+            };
             let Some(admission) = handle.lanes.admit(lane) else {
                 self.metrics.overloaded.inc();
                 return Err(AskError::Overloaded);
@@ -280,9 +344,11 @@ impl<E: Entity> Registry<E> {
         }
     }
 
-    /// Counts a refusal that was answered from a board.
-    pub fn count_refusal(&self, refusal: &E::Refusal) {
-        self.metrics.refused(E::code(refusal));
+    /// What would be said to a command outside the mailbox of a live actor here, without asking it.
+    pub fn refuses(&self, actor: Uuid, command: &E::Command) -> Option<E::Refusal> {
+        let refusal = E::enter(&*self.board(actor)?, command, clock::now()).err()?;
+        self.metrics.refused(E::code(&refusal));
+        Some(refusal)
     }
 
     /// How an actor is.
@@ -314,6 +380,12 @@ impl<E: Entity> Registry<E> {
     #[must_use]
     pub fn shard(&self, actor: Uuid) -> ShardId {
         shard_of(E::KIND, actor, self.runtime.journal.holdings().count())
+    }
+
+    /// Whether an actor lives on this node, or would.
+    #[must_use]
+    pub fn is_here(&self, actor: Uuid) -> bool {
+        matches!(self.runtime.router.place(self.shard(actor)), Place::Here { .. })
     }
 
     /// How many actors are known, live or not.
@@ -389,5 +461,78 @@ impl<E: Entity> Registry<E> {
             Presence::Ending(ended) => ended.has_pending(),
             Presence::Down | Presence::Quarantined => true,
         });
+    }
+}
+
+/// A registry of whatever kind, for those who serve other nodes and move shards.
+pub trait Directory: Send + Sync {
+    /// The kind of its actors.
+    fn kind(&self) -> &'static str;
+
+    /// Answers a message that came from another node, if the actor lives here.
+    fn serve(self: Arc<Self>, ask: RemoteAsk) -> BoxFuture<'static, RemoteAnswer>;
+
+    /// Sends away those who wait for a change at actors of these shards; whether any of them has still
+    /// anything to do.
+    fn is_busy(&self, shards: &BTreeSet<ShardId>) -> bool;
+
+    /// Lets go of the actors of a shard that has moved.
+    fn evict(&self, shard: ShardId);
+
+    /// Live actors, and messages that wait for them.
+    fn load(&self) -> (i64, i64);
+}
+
+impl<E: Entity> Directory for Registry<E> {
+    fn kind(&self) -> &'static str {
+        E::KIND
+    }
+
+    fn serve(self: Arc<Self>, ask: RemoteAsk) -> BoxFuture<'static, RemoteAnswer> {
+        let span = info_span!("serve", kind = E::KIND);
+        if let Some(trace) = &ask.trace {
+            self.runtime.router.continue_trace(&span, trace);
+        }
+        let serving = async move {
+            let Some((id, body)) = ask.read::<E>() else { return RemoteAnswer::Unreadable };
+            let shard = self.shard(ask.actor);
+            let Place::Here { epoch } = self.runtime.router.place(shard) else {
+                return RemoteAnswer::Elsewhere;
+            };
+            RemoteAnswer::of::<E>(self.ask_here(ask.actor, (shard, epoch), id, body).await)
+        };
+        Box::pin(serving.instrument(span))
+    }
+
+    fn is_busy(&self, shards: &BTreeSet<ShardId>) -> bool {
+        let mut busy = false;
+        for presence in &self.actors {
+            match presence.value() {
+                Presence::Live(handle) if shards.contains(&handle.incarnation.shard) => {
+                    let waiting = handle.lanes.admitted() > 0;
+                    if waiting {
+                        let _ = handle.address.try_send(SendAway);
+                    }
+                    busy |= waiting || handle.incarnation.has_pending();
+                }
+                Presence::Ending(ended) if shards.contains(&ended.shard) => busy |= ended.has_pending(),
+                Presence::Live(_) | Presence::Ending(_) | Presence::Down | Presence::Quarantined => {}
+            }
+        }
+        busy
+    }
+
+    fn evict(&self, shard: ShardId) {
+        self.actors.retain(|actor, presence| {
+            let leaves = self.shard(*actor) == shard && !matches!(presence, Presence::Quarantined);
+            if leaves {
+                self.life_ended(*actor);
+            }
+            !leaves
+        });
+    }
+
+    fn load(&self) -> (i64, i64) {
+        (self.metrics.live.get(), self.metrics.depth.get())
     }
 }

@@ -1,7 +1,12 @@
-//! Where an actor lives. The callers of a registry do not know whether an actor is on this node.
+//! Where an actor lives, and the way to it. The callers of a registry do not know whether an actor is
+//! on this node.
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+use tracing::Span;
+
+use super::{RemoteAnswer, RemoteAsk};
 use crate::journal::{Holdings, ShardId};
 
 /// Where the actors of a shard are.
@@ -9,13 +14,45 @@ use crate::journal::{Holdings, ShardId};
 pub enum Place {
     /// On this node, at this epoch.
     Here { epoch: i64 },
+    /// On another node, at this epoch.
+    There { epoch: i64 },
     /// Nowhere that this node knows of at the moment.
     Nowhere,
 }
 
-/// Says where a shard's actors are. Every node of a shop answers for every shard.
+/// How a message to another node ended.
+#[derive(Debug)]
+pub enum Delivery {
+    Answer(RemoteAnswer),
+    /// It did not arrive: nothing was done.
+    NotDelivered,
+    /// It may have arrived, and no answer will come.
+    Lost,
+}
+
+/// Says where a shard's actors are, and reaches them there. Every node of a shop answers for every
+/// shard.
 pub trait Router: Send + Sync {
     fn place(&self, shard: ShardId) -> Place;
+
+    /// Completes when the shard may have another place than this; with `false` if that is not to be
+    /// expected.
+    fn moved(&self, shard: ShardId, from: Place) -> BoxFuture<'static, bool>;
+
+    /// Asks where the shard is. The future ends with the answer of the actor's own node, at the latest
+    /// when the shard has moved on.
+    fn ask(&self, shard: ShardId, epoch: i64, ask: Arc<RemoteAsk>) -> BoxFuture<'static, Delivery>;
+
+    /// Tells whoever owns the shard, now or soon; the sender says it again when no answer comes.
+    fn tell(&self, shard: ShardId, ask: Arc<RemoteAsk>) -> BoxFuture<'static, Delivery>;
+
+    /// The W3C `traceparent` of the current span, if it is traced.
+    fn trace(&self) -> Option<String> {
+        None
+    }
+
+    /// Has a span continue the trace that a message came with.
+    fn continue_trace(&self, _span: &Span, _trace: &str) {}
 }
 
 /// A node on its own: a shard is here or nowhere.
@@ -25,5 +62,17 @@ impl Router for Arc<Holdings> {
             Some(epoch) => Place::Here { epoch },
             None => Place::Nowhere,
         }
+    }
+
+    fn moved(&self, _: ShardId, _: Place) -> BoxFuture<'static, bool> {
+        Box::pin(std::future::ready(false))
+    }
+
+    fn ask(&self, _: ShardId, _: i64, _: Arc<RemoteAsk>) -> BoxFuture<'static, Delivery> {
+        Box::pin(std::future::ready(Delivery::NotDelivered))
+    }
+
+    fn tell(&self, _: ShardId, _: Arc<RemoteAsk>) -> BoxFuture<'static, Delivery> {
+        Box::pin(std::future::ready(Delivery::NotDelivered))
     }
 }

@@ -44,6 +44,9 @@ impl Deadlines {
 
     async fn fire(&self) -> Result<(), sqlx::Error> {
         for (sale, sku) in self.ended_sales().await? {
+            if !self.actors.stock.is_here(sku.0) {
+                continue;
+            }
             // Refused or unavailable: the next poll finds it again.
             let _ = self.actors.stock.command(sku.0, sku, stock::Command::CloseSale { sale }).await;
         }
@@ -52,8 +55,10 @@ impl Deadlines {
             let due = self.unpaid_orders(&after).await?;
             let Some((pay_before, order_no, _)) = due.last() else { return Ok(()) };
             after = (*pay_before, order_no.to_string());
+            // Each node looks after the orders that live on it.
             let asked: Vec<_> = due
                 .iter()
+                .filter(|(_, _, user)| self.actors.order.is_here(*user))
                 .map(|(_, order_no, user)| self.actors.order.begin(*user, *order_no, order::Command::Expire))
                 .collect();
             futures_util::future::join_all(asked).await;

@@ -15,7 +15,9 @@ use crate::{
     cart::CartActors,
     engine::Database,
     journal::{Entry, Journal, Position, Subscription, advance_checkpoints},
-    kernel::limits::{CHECKPOINT_INTERVAL_MS, SAGA_RETRY_MS, SAGA_TRIES_MAX, SAGA_WINDOW_MAX},
+    kernel::limits::{
+        CHECKPOINT_INTERVAL_MS, SAGA_PAUSES_MAX, SAGA_RETRY_MS, SAGA_TRIES_MAX, SAGA_WINDOW_MAX,
+    },
     order::OrderActors,
     runtime::AskError,
     stock::StockActors,
@@ -59,6 +61,8 @@ enum Failure {
     Refused(String),
     /// It may be, later.
     Passing(String),
+    /// Its receiver, or the way there, is away: that says nothing about the command.
+    Unheard(String),
 }
 
 impl Driver {
@@ -149,7 +153,7 @@ async fn deliver(
     command: &Follow,
     mut failure: Failure,
 ) {
-    let mut tries = 0;
+    let (mut tries, mut pauses) = (0, 0);
     loop {
         let cause = match failure {
             Failure::Refused(cause) => {
@@ -162,13 +166,15 @@ async fn deliver(
                 }
                 cause
             }
+            Failure::Unheard(cause) => cause,
         };
         if tries >= SAGA_TRIES_MAX && park(database, saga, position, command, &cause).await {
             metrics.parked.with_label_values(&[saga]).inc();
             error!(saga, ?position, cause, "a command was parked for the administrator");
             return;
         }
-        tokio::time::sleep(Duration::from_millis(SAGA_RETRY_MS << tries.min(5))).await;
+        pauses = (pauses + 1).min(SAGA_PAUSES_MAX);
+        tokio::time::sleep(Duration::from_millis(SAGA_RETRY_MS << pauses)).await;
         match actors.begin(command.clone()).await {
             Ok(()) => return,
             Err(next) => failure = next,
@@ -197,7 +203,8 @@ fn failure<R: std::fmt::Debug>(error: AskError<R>) -> Failure {
     let cause = error.to_string();
     match error {
         AskError::Refused(_) => Failure::Refused(cause),
-        AskError::Overloaded | AskError::Unavailable | AskError::OutcomeUnknown => Failure::Passing(cause),
+        AskError::Overloaded | AskError::Unavailable => Failure::Passing(cause),
+        AskError::OutcomeUnknown => Failure::Unheard(cause),
     }
 }
 

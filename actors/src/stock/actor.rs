@@ -4,14 +4,14 @@ use uuid::Uuid;
 
 use super::{
     apply,
-    board::{Board, Entering},
+    board::Board,
     decide,
     model::{Command, Event, Query, Refusal, Reserve, Source, State},
     view::{Answer, ReservationView, SaleView, StockView},
 };
 use crate::{
     kernel::{Code, IdempotencyKey, ReservationId, SkuId, Timestamp},
-    runtime::{Answered, AskError, Entity, Lane, Registry},
+    runtime::{Companion, Entity, Lane, Registry},
 };
 
 /// The stock of one SKU. Its actor's id is the SKU's.
@@ -48,6 +48,12 @@ impl Entity for Stock {
             Command::OpenSale(open) => {
                 let id = remembered(state, open.key).and_then(|known| known.sale).unwrap_or(open.sale);
                 sale(state, id, now)
+            }
+            Command::OfferSale(open) => {
+                let known = remembered(state, open.key).and_then(|known| known.sale);
+                let opened = state.sales.contains_key(&open.sale).then_some(open.sale);
+                let id = known.or(opened).or_else(|| decide::sale_that_is_on(state, now));
+                sale(state, id.unwrap_or(open.sale), now)
             }
             Command::ExtendSale { sale: id, .. }
             | Command::AmendSale { sale: id, .. }
@@ -100,10 +106,36 @@ impl Entity for Stock {
             | Command::Adjust { .. }
             | Command::AdjustTo { .. }
             | Command::OpenSale(_)
+            | Command::OfferSale(_)
             | Command::ExtendSale { .. }
             | Command::AmendSale { .. }
             | Command::ResumeSale { .. } => Lane::Normal,
         }
+    }
+
+    fn is_repeatable(command: &Command) -> bool {
+        match command {
+            Command::Receive { key, .. } | Command::Adjust { key, .. } | Command::ExtendSale { key, .. } => {
+                key.is_some()
+            }
+            Command::OpenSale(open) | Command::OfferSale(open) => open.key.is_some(),
+            // They name what they are about, or say how it shall be.
+            Command::Reserve(_)
+            | Command::Confirm { .. }
+            | Command::Release { .. }
+            | Command::Initialize { .. }
+            | Command::AdjustTo { .. }
+            | Command::AmendSale { .. }
+            | Command::PauseSale { .. }
+            | Command::ResumeSale { .. }
+            | Command::CloseSale { .. } => true,
+        }
+    }
+
+    fn enter(board: &Board, command: &Command, now: Timestamp) -> Result<Option<Companion>, Refusal> {
+        let Command::Reserve(reserve) = command else { return Ok(None) };
+        let Source::Sale(sale) = reserve.source else { return Ok(None) };
+        Ok(Some(Box::new(board.enter(sale, reserve.user, reserve.quantity, now)?)))
     }
 
     fn event_type(event: &Event) -> &'static str {
@@ -175,36 +207,5 @@ fn sale(state: &State, id: crate::kernel::FlashSaleId, now: Timestamp) -> Answer
     match state.sales.get(&id) {
         Some(sale) => Answer::Sale(Box::new(SaleView::of(id, sale, now))),
         None => Answer::Done,
-    }
-}
-
-/// Lets a buyer in, unless the board can tell that the actor would refuse. What is let in counts as
-/// entering until it is dropped.
-pub fn enter(
-    actors: &StockActors,
-    sku: SkuId,
-    reserve: &Reserve,
-    now: Timestamp,
-) -> Result<Option<Entering>, Refusal> {
-    match (&reserve.source, actors.board(sku.0)) {
-        (Source::Sale(sale), Some(board)) => board
-            .enter(*sale, reserve.user, reserve.quantity, now)
-            .map(Some)
-            .inspect_err(|refusal| actors.count_refusal(refusal)),
-        (Source::Sale(_) | Source::Regular { .. }, _) => Ok(None),
-    }
-}
-
-/// Asks the actor of somebody who was let in to reserve units.
-pub async fn reserve(
-    actors: &StockActors,
-    sku: SkuId,
-    reserve: Reserve,
-    entering: Option<Entering>,
-) -> Result<Answered<Answer>, AskError<Refusal>> {
-    let command = Command::Reserve(Box::new(reserve));
-    match entering {
-        Some(entering) => actors.command_with(sku.0, sku, command, Box::new(entering)).await,
-        None => actors.command(sku.0, sku, command).await,
     }
 }

@@ -34,6 +34,10 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
             decide_adjust(state, available - state.regular.available, reason, *key, now)
         }
         Command::OpenSale(open) => decide_open(state, open, now),
+        Command::OfferSale(open) => match sale_that_is_on(state, now) {
+            Some(sale) => decide_extend(state, sale, open.quantity, open.key, now),
+            None => decide_open(state, open, now),
+        },
         Command::ExtendSale { sale, quantity, key } => decide_extend(state, *sale, *quantity, *key, now),
         Command::AmendSale { sale, amendment } => decide_amend(state, *sale, amendment, now),
         Command::PauseSale { sale } => decide_pause(state, *sale, now),
@@ -259,6 +263,14 @@ fn decide_extend(
     let mut events = receive_missing(state, quantity, true, now)?;
     events.push(Event::SaleExtended { sale: id, quantity, at: now, key });
     Ok(events)
+}
+
+/// The newest sale that can be bought from, or could if it were not sold out.
+pub(super) fn sale_that_is_on(state: &State, now: Timestamp) -> Option<FlashSaleId> {
+    // Ids grow with time.
+    let on =
+        |sale: &Sale| sale.closed_at.is_none() && sale.terms.starts_at <= now && now < sale.terms.ends_at;
+    state.sales.iter().rev().find(|(_, sale)| on(sale)).map(|(id, _)| *id)
 }
 
 fn decide_amend(

@@ -13,8 +13,8 @@ mod model;
 mod tests;
 mod view;
 
-pub use actor::{Stock, StockActors, enter, reserve};
-pub use board::{Board, Entering};
+pub use actor::{Stock, StockActors};
+pub use board::Board;
 pub use model::{
     Amendment, Command, Event, Line, OpenSale, Pool, Query, Refusal, Reservation, ReservationStatus, Reserve,
     Reserved, Sale, Source, State, Terms,

@@ -203,6 +203,8 @@ pub enum Command {
         key: Option<IdempotencyKey>,
     },
     OpenSale(Box<OpenSale>),
+    /// Adds the units to the sale that is on, or opens this one if none is.
+    OfferSale(Box<OpenSale>),
     /// Adds to a sale's allotment, receiving what the regular pool lacks.
     ExtendSale {
         sale: FlashSaleId,

@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 use stampede_actors::journal::{
-    HistoryRequest, Settled, Snapshot, read_after, read_histories, write_snapshot,
+    HistoryRequest, Settled, Snapshot, Whose, read_after, read_histories, write_snapshot,
 };
 
 use super::support::{Scribe, Store, scribe, store};
@@ -62,7 +62,7 @@ async fn a_node_that_has_lost_a_shard_writes_nothing_to_it() {
     let (lost, kept) = (old.life(1, 1), old.life(2, 2));
     assert_eq!(old.append(&lost, "x", 1, &["1"]).await, Ok(Settled::Committed));
     let new = scribe(&store.database, "new");
-    assert_eq!(new.journal.take(vec![1]).await.expect("taken"), 1);
+    assert_eq!(new.journal.take(vec![1], Whose::Anybodys).await.expect("taken"), [1]);
     // Both in one batch: the statement writes to the shard that is still held, and to that alone.
     let blocked = store.database.connection().await.expect("the one connection");
     let first = old.append(&old.life(9, 2), "block", 1, &["0"]);

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use stampede_actors::{
-    journal::{Entry, Position, Run, Settled, Subscription, advance_checkpoints, exchange_checkpoints},
+    journal::{
+        Entry, Position, Run, Settled, Subscription, Whose, advance_checkpoints, exchange_checkpoints,
+    },
     kernel::limits::FEED_BATCHES_MAX,
 };
 
@@ -105,9 +107,9 @@ async fn what_another_node_wrote_is_read_when_its_shard_is_taken() {
     write(&node, 1, 1..=2).await;
     read(&mut subscription, 2).await;
     let other = scribe(&store.database, "b");
-    other.journal.take(vec![1]).await.expect("taken");
+    other.journal.take(vec![1], Whose::Anybodys).await.expect("taken");
     write(&other, 1, 3..=5).await;
-    node.journal.take(vec![1]).await.expect("taken back");
+    node.journal.take(vec![1], Whose::Anybodys).await.expect("taken back");
     let positions = read(&mut subscription, 3).await;
     assert_eq!(positions, [3, 4, 5].map(|seq| Position { shard: 1, seq }));
 }

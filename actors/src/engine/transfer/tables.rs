@@ -36,12 +36,13 @@ macro_rules! table {
 
 /// In the order in which they are filled: what is referred to comes first. Batches are small where rows
 /// may be large. `node` is not moved: a lease says nothing about another database.
-pub(super) static TABLES: [Table; 16] = [
+pub(super) static TABLES: [Table; 17] = [
     table!("shop", order "one", batch "1"),
     table!("shard", order "id", batch "500"),
     table!("journal", order "shard, seq", batch "500"),
     table!("snapshot", order "actor_kind, actor_id", batch "4"),
     table!("checkpoint", order "subscription, shard", batch "500"),
+    table!("relay", order "one", batch "1"),
     table!("parked", order "saga, shard, seq, target", batch "100"),
     table!("account", order "id", batch "500"),
     // Parents before their children.

@@ -35,6 +35,7 @@ const CONTENT: &str = r#"
          ARRAY['a,b', 'c "d"', ''], '{"w": 1.50}', 'active', 9999999999.90, '00000000-0000-7000-8000-000000000001');
     INSERT INTO sku (id, product_id, sku_code, price, status, is_default) VALUES
         ('00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000001', 'LAMP', 0.10, 'active', true);
+    INSERT INTO relay (stream_created, last_sequence) VALUES (now(), 5);
     INSERT INTO claim (key, body, holders, target)
         SELECT gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid() FROM generate_series(1, 600);
     INSERT INTO outbox (record_kind, record_id, version, event_type, payload)

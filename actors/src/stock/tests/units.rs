@@ -160,7 +160,7 @@ fn a_key_is_remembered_with_its_body() {
         let mut command = command.clone();
         match &mut command {
             Command::Reserve(reserve) => reserve.key = key,
-            Command::OpenSale(open) => open.key = key,
+            Command::OpenSale(open) | Command::OfferSale(open) => open.key = key,
             Command::Receive { key: place, .. }
             | Command::Adjust { key: place, .. }
             | Command::AdjustTo { key: place, .. }

@@ -1,0 +1,56 @@
+//! The router of a node among others.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tracing::Span;
+
+use super::{Link, Routes};
+use crate::{
+    journal::ShardId,
+    runtime::{Delivery, Place, RemoteAsk, Router},
+};
+
+/// How the trace of a message is written and taken up again.
+#[derive(Clone, Copy)]
+pub struct Traces {
+    pub current: fn() -> Option<String>,
+    pub continued: fn(&Span, &str),
+}
+
+/// A node among others: its shards are here, all others there.
+pub struct Node {
+    pub routes: Arc<Routes>,
+    pub link: Arc<Link>,
+    pub traces: Traces,
+}
+
+impl Router for Node {
+    fn place(&self, shard: ShardId) -> Place {
+        self.routes.place(shard)
+    }
+
+    fn moved(&self, shard: ShardId, from: Place) -> BoxFuture<'static, bool> {
+        let moved = self.routes.clone().moved(shard, from);
+        Box::pin(async move {
+            moved.await;
+            true
+        })
+    }
+
+    fn ask(&self, shard: ShardId, epoch: i64, ask: Arc<RemoteAsk>) -> BoxFuture<'static, Delivery> {
+        self.link.ask(shard, epoch, ask)
+    }
+
+    fn tell(&self, shard: ShardId, ask: Arc<RemoteAsk>) -> BoxFuture<'static, Delivery> {
+        self.link.tell(shard, ask)
+    }
+
+    fn trace(&self) -> Option<String> {
+        (self.traces.current)()
+    }
+
+    fn continue_trace(&self, span: &Span, trace: &str) {
+        (self.traces.continued)(span, trace);
+    }
+}

@@ -1,0 +1,275 @@
+//! The relay: every entry of the journal as an event for subscribers, in order per shard.
+//!
+//! Events go to the JetStream stream `STAMPEDE_EVENTS` under `stampede.events.<room>.<event>.<id>`, as
+//! CloudEvents 1.0 in binary mode. An event's id is its place in the journal, `<shard>-<seq>`, which is
+//! dense per shard; it is the message's `Nats-Msg-Id` too, so that JetStream drops what is sent again
+//! soon. The journal is the truth: a stream that was lost, or has lost its end, is filled again from it.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+use async_nats::{
+    Client, HeaderMap,
+    jetstream::{
+        self,
+        context::{GetStreamErrorKind, PublishAckFuture},
+        stream,
+    },
+};
+use futures_util::future::try_join_all;
+use prometheus::{IntCounter, IntGauge};
+use sqlx::{Connection as _, Row};
+use time::OffsetDateTime;
+use tracing::{info, warn};
+
+use crate::{
+    engine::{Database, DatabaseError},
+    journal::{Entry, Journal, Run, ShardId, Subscription, exchange_checkpoints},
+    kernel::limits::{
+        EVENTS_KEPT_SECONDS, RELAY_ANSWER_MS, RELAY_LOOK_MS, RELAY_RETRY_MS, RELAYED_EVENTS_MAX,
+        STREAM_GRACE_MS,
+    },
+};
+
+/// The name of the relay's checkpoints.
+const SUBSCRIPTION: &str = "relay";
+/// The stream of events.
+pub const EVENTS: &str = "STAMPEDE_EVENTS";
+
+/// What the operator sees of the relay.
+#[derive(Clone)]
+pub struct RelayMetrics {
+    /// Entries committed and not published yet.
+    pub lag: IntGauge,
+    pub published: IntCounter,
+    /// Times that events were published again because the stream had lost them.
+    pub refilled: IntCounter,
+}
+
+/// Why events wait.
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error("the database did not answer")]
+    Database(#[from] DatabaseError),
+    #[error("JetStream did not take an event: {0}")]
+    Publish(String),
+    #[error("the stream cannot be read or made: {0}")]
+    Stream(String),
+    #[error("another process publishes the same entries")]
+    Contended,
+}
+
+/// The task that publishes the events of the shards held here.
+pub struct Relay {
+    database: Database,
+    subscription: Subscription,
+    jetstream: jetstream::Context,
+    replicas: usize,
+    metrics: RelayMetrics,
+}
+
+impl Relay {
+    /// A relay that goes on where the last one ended.
+    pub async fn open(
+        database: &Database,
+        journal: &Journal,
+        client: &Client,
+        replicas: usize,
+        metrics: RelayMetrics,
+    ) -> Result<Self, DatabaseError> {
+        let subscription = Subscription::open(SUBSCRIPTION, database, journal).await?;
+        let mut jetstream = jetstream::new(client.clone());
+        jetstream.set_timeout(Duration::from_millis(RELAY_ANSWER_MS));
+        Ok(Self { database: database.clone(), subscription, jetstream, replicas, metrics })
+    }
+
+    /// Publishes until the process ends.
+    pub async fn run(mut self) {
+        let mut away = false;
+        loop {
+            match self.publish_on().await {
+                Ok(()) => return,
+                Err(cause) => {
+                    if !std::mem::replace(&mut away, true) {
+                        warn!(%cause, "events wait for their subscribers' stream");
+                    }
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(RELAY_RETRY_MS)).await;
+            // What was sent and not acknowledged is sent again.
+            if self.subscription.rewind().await.is_ok() && self.check_stream().await.is_ok() {
+                info!("events go to their subscribers' stream again");
+                away = false;
+            }
+        }
+    }
+
+    /// Publishes until something is wrong, or the journal has been stopped.
+    async fn publish_on(&mut self) -> Result<(), RelayError> {
+        self.check_stream().await?;
+        loop {
+            let waited = Duration::from_millis(RELAY_LOOK_MS);
+            let Ok(entries) = tokio::time::timeout(waited, self.subscription.next()).await else {
+                // Nothing happens: time to see whether the stream is still there.
+                self.metrics.lag.set(self.subscription.lag());
+                self.check_stream().await?;
+                continue;
+            };
+            let entries = entries?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            for entries in entries.chunks(RELAYED_EVENTS_MAX) {
+                self.publish(entries).await?;
+            }
+            self.metrics.lag.set(self.subscription.lag());
+        }
+    }
+
+    async fn publish(&self, entries: &[Entry]) -> Result<(), RelayError> {
+        let failed = |error: &dyn std::fmt::Display| RelayError::Publish(error.to_string());
+        let mut sent: Vec<PublishAckFuture> = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let payload = entry.payload.as_bytes().to_vec().into();
+            let publishing = self.jetstream.publish_with_headers(subject(entry), headers(entry), payload);
+            sent.push(publishing.await.map_err(|error| failed(&error))?);
+        }
+        let acknowledged = try_join_all(sent.into_iter().map(IntoFuture::into_future)).await;
+        let acknowledged = acknowledged.map_err(|error| failed(&error))?;
+        let last = acknowledged.iter().map(|ack| ack.sequence).max().unwrap_or(0);
+        self.keep(entries, i64::try_from(last).unwrap_or(i64::MAX)).await?;
+        self.metrics.published.inc_by(entries.len() as u64);
+        Ok(())
+    }
+
+    /// Moves the checkpoints behind what the stream has.
+    async fn keep(&self, entries: &[Entry], last_sequence: i64) -> Result<(), RelayError> {
+        let mut runs: BTreeMap<ShardId, Run> = BTreeMap::new();
+        for entry in entries {
+            let seq = entry.position.seq;
+            runs.entry(entry.position.shard).or_insert(Run { from: seq - 1, to: seq }).to = seq;
+        }
+        let mut connection = self.database.connection().await?;
+        let mut transaction = connection.begin().await?;
+        if !exchange_checkpoints(&mut transaction, SUBSCRIPTION, &runs).await? {
+            return Err(RelayError::Contended);
+        }
+        sqlx::query("UPDATE relay SET last_sequence = greatest(last_sequence, $1)")
+            .bind(last_sequence)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Makes the stream if it is missing, and goes back if it has lost something.
+    async fn check_stream(&mut self) -> Result<(), RelayError> {
+        let failed = |error: &dyn std::fmt::Display| RelayError::Stream(error.to_string());
+        let known = self.known_stream().await?;
+        let mut stream = match self.jetstream.get_stream(EVENTS).await {
+            Ok(stream) => stream,
+            Err(error) if matches!(error.kind(), GetStreamErrorKind::JetStream(_)) => {
+                if known.is_some() {
+                    // What nodes sent before they lost the broker may arrive yet, and must not get into
+                    // the new stream ahead of what is older.
+                    tokio::time::sleep(Duration::from_millis(STREAM_GRACE_MS)).await;
+                }
+                self.jetstream.get_or_create_stream(self.settings()).await.map_err(|error| failed(&error))?
+            }
+            Err(error) => return Err(failed(&error)),
+        };
+        let info = stream.info().await.map_err(|error| failed(&error))?;
+        let created = OffsetDateTime::from(SystemTime::from(info.created));
+        let last = i64::try_from(info.state.last_sequence).unwrap_or(i64::MAX);
+        if self.refill(created, last).await? {
+            self.metrics.refilled.inc();
+            self.subscription.rewind().await?;
+        }
+        Ok(())
+    }
+
+    fn settings(&self) -> stream::Config {
+        stream::Config {
+            name: EVENTS.to_owned(),
+            description: Some("Everything that happens in the shop, as CloudEvents".to_owned()),
+            subjects: vec!["stampede.events.>".to_owned()],
+            retention: stream::RetentionPolicy::Limits,
+            storage: stream::StorageType::File,
+            max_age: Duration::from_secs(EVENTS_KEPT_SECONDS),
+            num_replicas: self.replicas,
+            ..stream::Config::default()
+        }
+    }
+
+    async fn known_stream(&self) -> Result<Option<OffsetDateTime>, DatabaseError> {
+        let mut connection = self.database.connection().await?;
+        sqlx::query_scalar("SELECT stream_created FROM relay").fetch_optional(&mut *connection).await
+    }
+
+    /// Sets the checkpoints back, for all nodes, if the stream is another one or shorter than it was.
+    async fn refill(&self, created: OffsetDateTime, last: i64) -> Result<bool, DatabaseError> {
+        let mut connection = self.database.connection().await?;
+        let mut transaction = connection.begin().await?;
+        sqlx::query(
+            "INSERT INTO relay (stream_created, last_sequence) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        )
+        .bind(created)
+        .bind(last)
+        .execute(&mut *transaction)
+        .await?;
+        let known = sqlx::query("SELECT stream_created, last_sequence FROM relay FOR UPDATE")
+            .fetch_one(&mut *transaction)
+            .await?;
+        let (was, reached): (OffsetDateTime, i64) = (known.try_get(0)?, known.try_get(1)?);
+        // The database keeps microseconds.
+        let another = (created - was).abs() > time::Duration::MILLISECOND;
+        let lost = if another { i64::MAX } else { reached - last };
+        if lost > 0 {
+            warn!(another, lost, "the stream of events has lost some; they are published again");
+            sqlx::query("UPDATE checkpoint SET seq = greatest(0, seq - $2) WHERE subscription = $1")
+                .bind(SUBSCRIPTION)
+                .bind(lost)
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query("UPDATE relay SET stream_created = $1, last_sequence = $2")
+                .bind(created)
+                .bind(last)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(lost > 0)
+    }
+}
+
+/// Has every event published again, from the first. Subscribers know those that they had by their ids.
+pub async fn republish(database: &Database) -> Result<(), DatabaseError> {
+    let mut connection = database.connection().await?;
+    sqlx::query("UPDATE checkpoint SET seq = 0 WHERE subscription = $1")
+        .bind(SUBSCRIPTION)
+        .execute(&mut *connection)
+        .await
+        .map(drop)
+}
+
+/// The subject of an entry. Ids are UUIDs and order numbers, which hold nothing that a subject may not.
+fn subject(entry: &Entry) -> String {
+    format!("stampede.events.{}.{}.{}", entry.kind, entry.event_type, entry.id)
+}
+
+/// CloudEvents 1.0 in binary mode.
+fn headers(entry: &Entry) -> HeaderMap {
+    let id = format!("{}-{}", entry.position.shard, entry.position.seq);
+    let mut headers = HeaderMap::new();
+    headers.insert("Nats-Msg-Id", id.as_str());
+    headers.insert("ce-specversion", "1.0");
+    headers.insert("ce-id", id.as_str());
+    headers.insert("ce-source", format!("/stampede/shards/{}", entry.position.shard).as_str());
+    headers.insert("ce-type", format!("stampede.{}.{}", entry.kind, entry.event_type).as_str());
+    headers.insert("ce-subject", &*entry.id);
+    headers.insert("ce-sequence", entry.position.seq.to_string().as_str());
+    headers.insert("content-type", "application/json");
+    headers
+}
