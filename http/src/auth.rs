@@ -104,18 +104,23 @@ pub struct Issued {
     pub expires_in_seconds: u32,
 }
 
+/// The key that the settings name: their own, else, beside the embedded engine, one that is generated
+/// into the data folder.
+pub fn signing_key(config: &Config) -> Result<Vec<u8>, SignerError> {
+    let own = &config.auth.signing_key;
+    if !own.is_empty() {
+        return Ok(own.as_bytes().to_vec());
+    }
+    if !config.database.url.is_empty() {
+        return Err(SignerError::Demanded);
+    }
+    generated_key(&config.data.dir).map_err(SignerError::File)
+}
+
 impl Signer {
-    /// With the key that the settings name: their own, else, beside the embedded engine, one that is
-    /// generated into the data folder.
+    /// With the key that the settings name.
     pub fn from_config(config: &Config) -> Result<Self, SignerError> {
-        let auth = &config.auth;
-        if !auth.signing_key.is_empty() {
-            return Self::new(auth.signing_key.as_bytes(), config);
-        }
-        if !config.database.url.is_empty() {
-            return Err(SignerError::Demanded);
-        }
-        Self::new(&generated_key(&config.data.dir).map_err(SignerError::File)?, config)
+        Self::new(&signing_key(config)?, config)
     }
 
     /// With a key of 32 bytes or more.

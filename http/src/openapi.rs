@@ -84,6 +84,8 @@ use crate::{
         routes::admin::reset,
         routes::admin::panic,
         routes::admin::reconciliation,
+        routes::nodes::shards,
+        routes::nodes::hand_over,
         routes::admin::parked,
         routes::admin::retry_parked,
         routes::ops::live,

@@ -21,7 +21,7 @@ const BACKLOG: u32 = 4_096;
 /// How long a client may take to take leave.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Work that is done once no request is in flight any more, in order.
+/// Work that is done on the way out.
 pub type Hook = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>>>;
 
 /// A server that is bound but not yet polled.
@@ -56,13 +56,15 @@ where
     Ok(Bound { server: built.run(), addresses })
 }
 
-/// Says where it listens, then serves until SIGTERM or SIGINT; takes up settings on SIGHUP. On the way out: not ready, the delay
-/// for balancers, the requests in flight, then `hooks`.
+/// Says where it listens, then serves until SIGTERM or SIGINT; takes up settings on SIGHUP. On the way
+/// out: not ready; `leave`, while requests are still answered; the delay for balancers; the requests in
+/// flight; `close`.
 pub async fn serve(
     bound: Bound,
     shell: Data<Shell>,
     telemetry: Option<telemetry::Handle>,
-    hooks: Vec<Hook>,
+    leave: Hook,
+    close: Hook,
 ) -> io::Result<()> {
     let handle = bound.server.handle();
     let sweeper = actix_web::rt::spawn(sweep(shell.clone()));
@@ -71,15 +73,13 @@ pub async fn serve(
         say(&format!("listening on http://{address}\n"))?;
     }
     let telemetry = telemetry.map(Arc::new);
-    let signals = actix_web::rt::spawn(on_signals(handle, shell.clone(), telemetry.clone()));
+    let signals = actix_web::rt::spawn(on_signals(handle, shell.clone(), telemetry.clone(), leave));
     let served = bound.server.await;
     // Whoever holds the server's handle may have stopped it, without any signal.
     signals.abort();
     sweeper.abort();
-    for hook in hooks {
-        hook().await;
-    }
-    // Traces are flushed last: the hooks may still have made some.
+    close().await;
+    // Traces are flushed last: closing may still have made some.
     if let Some(telemetry) = telemetry
         && actix_web::rt::task::spawn_blocking(move || telemetry.shut_down()).await.is_err()
     {
@@ -97,7 +97,12 @@ async fn sweep(shell: Data<Shell>) {
 }
 
 /// Waits for signals until one of them asks to stop.
-async fn on_signals(handle: ServerHandle, shell: Data<Shell>, telemetry: Option<Arc<telemetry::Handle>>) {
+async fn on_signals(
+    handle: ServerHandle,
+    shell: Data<Shell>,
+    telemetry: Option<Arc<telemetry::Handle>>,
+    leave: Hook,
+) {
     use tokio::signal::unix::{SignalKind, signal};
     let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
     let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = kinds.map(signal) else {
@@ -114,6 +119,7 @@ async fn on_signals(handle: ServerHandle, shell: Data<Shell>, telemetry: Option<
     let delay = shell.config.get().server.shutdown_delay_ms;
     tracing::info!(delay_ms = delay, "going away");
     shell.readiness.set_draining();
+    leave().await;
     actix_web::rt::time::sleep(Duration::from_millis(u64::from(delay))).await;
     handle.stop(true).await;
 }

@@ -8,6 +8,7 @@ mod migrate;
 mod offline;
 mod openapi;
 mod reconcile;
+mod republish;
 mod seed;
 mod serve;
 mod token;
@@ -60,6 +61,8 @@ enum Command {
     Export(transfer::Export),
     /// Fills an empty shop from a file that `export` wrote
     Import(transfer::Import),
+    /// Publishes every event once more for subscribers
+    Republish(republish::Republish),
     /// Brings the database's tables up to date
     Migrate(migrate::Migrate),
     /// Shows the settings in force, secrets masked
@@ -112,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Reconcile(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Import(command) => command.run(),
+        Command::Republish(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Openapi(command) => command.run(),

@@ -93,7 +93,7 @@ pub async fn seed(shop: &Shop, mut progress: impl FnMut(usize, usize)) -> Result
     Ok(Seeded { added, stocked })
 }
 
-async fn run(config: Config, sources: Sources) -> Result<ExitCode, Failure> {
+async fn run(mut config: Config, sources: Sources) -> Result<ExitCode, Failure> {
     const OTHERWISE: &str = "stop its server first";
     if let Source::Url(_) = source(&config) {
         let database = offline::open(&config, offline::Missing::Make, OTHERWISE).await?;
@@ -103,6 +103,8 @@ async fn run(config: Config, sources: Sources) -> Result<ExitCode, Failure> {
         }
         database.close().await;
     }
+    // Nobody else runs on it, so there is nobody to be linked with.
+    config.nats.url.clear();
     let opened = Shop::open(Live::new(config, sources)).await;
     let shop = opened.map_err(|error| offline::explained(error, OTHERWISE))?;
     let seeded = seed(&shop, |done, all| {

@@ -9,6 +9,7 @@ mod load;
 mod masked;
 
 use serde::{Deserialize, Serialize};
+use stampede_actors::engine::NatsSettings;
 
 pub use live::{Change, Live, log};
 pub use load::{ConfigError, Sources};
@@ -16,6 +17,8 @@ pub use load::{ConfigError, Sources};
 /// Which of the files under `config/` applies when none is named.
 pub const ENVIRONMENT_DEFAULT: &str = "development";
 
+/// Bytes of a node's name at most.
+const NODE_BYTES_MAX: usize = 64;
 /// Bytes of a signing key at least.
 pub const SIGNING_KEY_BYTES_MIN: usize = 32;
 
@@ -28,7 +31,8 @@ pub struct Config {
     pub server: Server,
     pub database: Database,
     pub data: Data,
-    pub nats: Link,
+    pub cluster: Cluster,
+    pub nats: Nats,
     pub redis: Redis,
     pub auth: Auth,
     pub limits: Limits,
@@ -74,11 +78,26 @@ pub struct Data {
     pub dir: std::path::PathBuf,
 }
 
-/// A server that Stampede may use; an empty URL means none.
+/// This node among others.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Link {
+pub struct Cluster {
+    /// Empty means the host's name.
+    pub node: String,
+}
+
+/// The NATS server that links nodes; an empty URL means none.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nats {
     pub url: String,
+    pub user: String,
+    pub password: String,
+    pub credentials: std::path::PathBuf,
+    pub tls_ca: std::path::PathBuf,
+    pub tls_certificate: std::path::PathBuf,
+    pub tls_key: std::path::PathBuf,
+    pub replicas: u8,
 }
 
 /// The Redis through which nodes share their rate limits; an empty URL means none.
@@ -190,6 +209,38 @@ pub struct Faults {
     pub enabled: bool,
 }
 
+impl Cluster {
+    /// This node's name: as set, else the host's, as far as a name can hold it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        if !self.node.is_empty() {
+            return self.node.clone();
+        }
+        let host =
+            std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
+        let name: String = host.unwrap_or_default().trim().chars().take(NODE_BYTES_MAX).collect();
+        let name: String =
+            name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+        if name.is_empty() { "node-1".to_owned() } else { name }
+    }
+}
+
+impl Nats {
+    /// How the server is reached; none if there is none.
+    #[must_use]
+    pub fn settings(&self) -> Option<NatsSettings> {
+        (!self.url.is_empty()).then(|| NatsSettings {
+            url: self.url.clone(),
+            user: self.user.clone(),
+            password: self.password.clone(),
+            credentials: self.credentials.clone(),
+            tls_ca: self.tls_ca.clone(),
+            tls_certificate: self.tls_certificate.clone(),
+            tls_key: self.tls_key.clone(),
+        })
+    }
+}
+
 impl Config {
     /// The settings that `sources` amount to.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
@@ -241,6 +292,16 @@ impl Config {
         if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(("database.url", "a URL such as postgres://user:password@host/name"));
         }
+        let node = &self.cluster.node;
+        if node.len() > NODE_BYTES_MAX || !node.bytes().all(is_of_a_name) {
+            return Err(("cluster.node", "at most 64 letters, digits, - and _"));
+        }
+        if self.nats.tls_certificate.as_os_str().is_empty() != self.nats.tls_key.as_os_str().is_empty() {
+            return Err(("nats.tls_key", "given if nats.tls_certificate is, and only then"));
+        }
+        if !(1..=5).contains(&self.nats.replicas) {
+            return Err(("nats.replicas", "a number from 1 to 5"));
+        }
         let (url, with_ca) = (&self.redis.url, !self.redis.tls_ca.as_os_str().is_empty());
         if !url.is_empty() && !url.starts_with("redis://") && !url.starts_with("rediss://") {
             return Err(("redis.url", "a URL such as redis://user:password@host:6379"));
@@ -276,6 +337,10 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
 fn is_origin(text: &str) -> bool {

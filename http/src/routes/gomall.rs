@@ -9,9 +9,8 @@ use stampede_actors::{
     cart::Command as CartCommand,
     catalog::{Category, ProductFilter},
     kernel::{CategoryId, Code, FlashSaleId, IdempotencyKey, Millis, ProductId, SkuId, limits::UNITS_MAX},
-    stock::{Answer, Command, OpenSale, Query as StockQuery, SaleState, SaleView, Source, Terms},
+    stock::{Answer, Command, OpenSale, Source, Terms},
 };
-use tokio::sync::Mutex;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -218,55 +217,23 @@ pub async fn init_seckill(
     request: KeyedJson<GomallSale>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
-    /// One at a time, so that two first calls do not open two sales.
-    static INITIALIZING: Mutex<()> = Mutex::const_new(());
     let GomallSale { product_id, stock } = request.body;
     if !(1..=UNITS_MAX).contains(&stock) {
         return Err(Problem::field("stock", "invalid", format!("Must be from 1 to {UNITS_MAX}.")));
     }
     let sku = sku(&shop, product_id).await?;
     claimed(&shop, request.key, sku, async |sku| {
-        let initializing = INITIALIZING.lock().await;
-        let running = running_sale(&shop, sku).await?;
-        let (command, mut response) = match running {
-            Some(sale) => {
-                let command = Command::ExtendSale { sale, quantity: stock, key: request.key };
-                (command, HttpResponse::Ok())
-            }
-            None => (new_sale(&shop, sku, stock, request.key).await?, HttpResponse::Created()),
-        };
+        let open = new_sale(&shop, sku, stock, request.key).await?;
+        let sale = open.sale;
+        let command = Command::OfferSale(Box::new(open));
         let answered = shop.actors.stock.command(sku.0, sku, command).await.map_err(refusal::stock)?;
         let Answer::Sale(view) = answered.answer else { return Err(Problem::new(Code::Internal)) };
         shop.remember_open_sale(view.id, sku).await;
-        drop(initializing);
+        let mut response = if view.id == sale { HttpResponse::Created() } else { HttpResponse::Ok() };
         let response = response.json(FlashSale::of_view(sku, &view, shop.now()));
         Ok(wire::replayed(response, answered.replayed))
     })
     .await
-}
-
-/// The flash sale of a SKU that is on, as its actor knows it: the tables may not show it yet.
-async fn running_sale(shop: &Shop, sku: SkuId) -> Result<Option<FlashSaleId>, Problem> {
-    let answer = shop.actors.stock.query(sku.0, sku, StockQuery::Stock).await.map_err(refusal::stock)?;
-    let Answer::Stock(stock) = answer else { return Err(Problem::new(Code::Internal)) };
-    // Ids grow with time: the newest is the likeliest.
-    for sale in stock.pools.iter().rev().filter_map(|pool| pool.sale) {
-        let answer = shop.actors.stock.query(sku.0, sku, StockQuery::Sale(sale)).await;
-        let Answer::Sale(view) = answer.map_err(refusal::stock)? else {
-            return Err(Problem::new(Code::Internal));
-        };
-        if is_on(&view) {
-            return Ok(Some(sale));
-        }
-    }
-    Ok(None)
-}
-
-fn is_on(sale: &SaleView) -> bool {
-    match sale.state {
-        SaleState::Running | SaleState::SoldOut => true,
-        SaleState::Scheduled | SaleState::Ended | SaleState::Closed => false,
-    }
 }
 
 async fn new_sale(
@@ -274,7 +241,7 @@ async fn new_sale(
     sku: SkuId,
     quantity: i64,
     key: Option<IdempotencyKey>,
-) -> Result<Command, Problem> {
+) -> Result<OpenSale, Problem> {
     let offer = shop.catalog.offer(sku).await.map_err(|error| Problem::unavailable(&error))?;
     let offer = offer.ok_or_else(unknown_product)?;
     let now = shop.now();
@@ -287,7 +254,7 @@ async fn new_sale(
         pay_within_ms: shop.pay_within_ms(),
     };
     let sale = FlashSaleId(Uuid::now_v7());
-    Ok(Command::OpenSale(Box::new(OpenSale { sale, terms, quantity, receive_missing: true, key })))
+    Ok(OpenSale { sale, terms, quantity, receive_missing: true, key })
 }
 
 /// The SKU that an id means: the default one of a product, else the SKU itself.

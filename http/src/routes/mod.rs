@@ -12,6 +12,7 @@ mod claimed;
 pub mod flash_sales;
 pub mod gomall;
 pub mod me;
+pub mod nodes;
 pub mod ops;
 pub mod orders;
 mod product_body;
@@ -130,6 +131,8 @@ pub fn table() -> Vec<Row> {
         post("/api/v1/admin/actors/{kind}/{id}/reset", Admin, Api, || web::to(admin::reset)),
         post("/api/v1/admin/actors/{kind}/{id}/panic", Admin, Api, || web::to(admin::panic)),
         get("/api/v1/admin/reconciliation", Admin, Api, || web::to(admin::reconciliation)),
+        get("/api/v1/admin/shards", Admin, Api, || web::to(nodes::shards)),
+        post("/api/v1/admin/shards/{id}/handoff", Admin, Api, || web::to(nodes::hand_over)),
         get("/api/v1/admin/parked", Admin, Api, || web::to(admin::parked)),
         post("/api/v1/admin/parked/retry", Admin, Api, || web::to(admin::retry_parked)),
         get("/api/v1/admin/orders", Admin, Api, || web::to(orders::list_all)),

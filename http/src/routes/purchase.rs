@@ -8,7 +8,7 @@ use stampede_actors::{
     kernel::{IdempotencyKey, ReservationId, SkuId, UserId, limits::ORDER_WAIT_MS},
     order::{OrderView, Query},
     runtime::AskError,
-    stock::{self, Answer, ReservationView, Reserve, Source},
+    stock::{self, Answer, Command, ReservationView, Reserve, Source},
 };
 use uuid::Uuid;
 
@@ -49,11 +49,16 @@ pub async fn buy(shop: &Shop, wish: Wish) -> Result<Bought, Problem> {
         key: wish.key,
     };
     let stock = &shop.actors.stock;
-    let entering = stock::enter(stock, wish.sku, &reserve, now)
-        .map_err(|refused| refusal::stock(AskError::Refused(refused)))?;
+    let reserve = Command::Reserve(Box::new(reserve));
     let claim = if wish.claim { wish.key } else { None };
+    if claim.is_some()
+        && let Some(refused) = stock.refuses(wish.sku.0, &reserve)
+    {
+        // A crowd that is too late costs the database nothing.
+        return Err(refusal::stock(AskError::Refused(refused)));
+    }
     let answered = claimed(shop, claim, wish.sku, async |sku| {
-        let answered = stock::reserve(stock, sku, reserve, entering).await;
+        let answered = stock.command(sku.0, sku, reserve).await;
         answered.map_err(|error| with_line(refusal::stock(error), sku, wish.quantity))
     });
     let answered = answered.await?;

@@ -5,7 +5,7 @@ use prometheus::{
     core::Collector,
 };
 use stampede_actors::{
-    cluster::OwnershipMetrics,
+    cluster::{LinkMetrics, OwnershipMetrics, RelayMetrics},
     journal::WriterMetrics,
     projection::{ProjectorMetrics, SaleRow},
     runtime::ActorMetrics,
@@ -40,6 +40,8 @@ impl ShopMetrics {
 pub struct Families {
     pub writer: WriterMetrics,
     pub ownership: OwnershipMetrics,
+    pub link: LinkMetrics,
+    pub relay: RelayMetrics,
     pub actors: ActorMetrics,
     pub sagas: SagaMetrics,
     pub projector: ProjectorMetrics,
@@ -73,7 +75,35 @@ impl Families {
             ownership: OwnershipMetrics {
                 held: add.gauge("stampede_shards_held", "Shards held by this node.")?,
                 epoch_max: add.gauge("stampede_shard_epoch_max", "The highest epoch of a shard held.")?,
+                unowned: add.gauge("stampede_shards_unowned", "Shards that no living node owns.")?,
+                nodes: add.gauge("stampede_cluster_nodes", "Nodes that live.")?,
                 takeovers: add.counter("stampede_shard_takeovers_total", "Shards taken by this node.")?,
+                handoff_seconds: add.histogram(
+                    "stampede_shard_handoff_seconds",
+                    "Time from the last message let in until shards were another node's.",
+                    &COMMIT_SECONDS,
+                )?,
+            },
+            relay: RelayMetrics {
+                lag: add.gauge("stampede_relay_lag_events", "Committed events not published yet.")?,
+                published: add.counter("stampede_relay_published_total", "Events published.")?,
+                refilled: add.counter(
+                    "stampede_relay_refilled_total",
+                    "Times that events were published again because their stream had lost them.",
+                )?,
+            },
+            link: LinkMetrics {
+                asks: add.with(IntCounterVec::new(
+                    Opts::new("stampede_cluster_asks_total", "Messages to actors of other nodes."),
+                    &["outcome"],
+                )?)?,
+                refused: add.with(IntCounterVec::new(
+                    Opts::new(
+                        "stampede_cluster_messages_refused_total",
+                        "Messages between nodes that were not heard.",
+                    ),
+                    &["cause"],
+                )?)?,
             },
             actors: ActorMetrics::register(registry)?,
             sagas: SagaMetrics {

@@ -56,9 +56,6 @@ impl Node {
     /// Opens the shop and makes sure that it has an administrator.
     pub async fn open(live: Live) -> Result<Self, NodeError> {
         let config = live.get();
-        if !config.nats.url.is_empty() {
-            tracing::warn!(setting = "nats.url", "this shop runs on one node, which does without it");
-        }
         let redis = redis(&config)?;
         let keeper = redis.clone().map(|redis| tokio::spawn(limits::keep(redis)));
         let shop = Data::new(Shop::open(live.clone()).await?);
@@ -83,7 +80,8 @@ impl Node {
         if let Some(password) = &self.admin_password {
             say(&format!("first administrator: admin, password {password} (shown only this once)\n"))?;
         }
-        let (shop, keeper) = (self.shop.clone(), self.keeper);
+        let (shop, leaving, keeper) = (self.shop.clone(), self.shop.clone(), self.keeper);
+        let leave: Hook = Box::new(move || Box::pin(async move { leaving.ownership.leave().await }));
         let close: Hook = Box::new(move || {
             Box::pin(async move {
                 if let Some(keeper) = keeper {
@@ -92,7 +90,7 @@ impl Node {
                 shop.close().await;
             })
         });
-        Ok(server::serve(bound, self.shell, telemetry, vec![close]).await?)
+        Ok(server::serve(bound, self.shell, telemetry, leave, close).await?)
     }
 }
 
@@ -128,19 +126,7 @@ pub fn generate_password() -> String {
 
 /// Every component, for `/health`.
 fn health(shop: &Data<Shop>, redis: Option<Redis>) -> Health {
-    let (database, journal, actors) = (shop.clone(), shop.clone(), shop.clone());
-    let config = shop.config();
-    let link = |url: &str, without: &'static str| {
-        let state = if url.is_empty() {
-            format!("not configured: {without}")
-        } else {
-            format!("not used: {without}")
-        };
-        move || {
-            let state = state.clone();
-            async move { Ok(state) }
-        }
-    };
+    let (database, journal, actors, nats) = (shop.clone(), shop.clone(), shop.clone(), shop.clone());
     Health::default()
         .require("database", move || {
             let shop = database.clone();
@@ -159,9 +145,13 @@ fn health(shop: &Data<Shop>, redis: Option<Redis>) -> Health {
             let shop = journal.clone();
             async move {
                 let holdings = shop.journal.holdings();
-                let (held, all) = (holdings.held().count(), usize::from(holdings.count()));
-                let state = format!("{held} of {all} shards held");
-                if held == all { Ok(state) } else { Err(state) }
+                let table = shop.routes.table();
+                let (held, owned) =
+                    (holdings.held().count(), table.iter().filter(|route| route.alive).count());
+                let state =
+                    format!("{held} shards held here, {owned} of {} held by living nodes", holdings.count());
+                // A node that cannot be sure of its lease does not speak for its shards.
+                if shop.routes.is_whole() && shop.routes.is_leased() { Ok(state) } else { Err(state) }
             }
         })
         .observe("actors", move || {
@@ -172,7 +162,19 @@ fn health(shop: &Data<Shop>, redis: Option<Redis>) -> Health {
                 Ok(format!("{stock} stock, {order} order and {cart} cart actors live"))
             }
         })
-        .observe("nats", link(&config.nats.url, "one node delivers events in its own process"))
+        .observe("nats", move || {
+            let shop = nats.clone();
+            async move {
+                use async_nats::connection::State;
+                match shop.nats.as_ref().map(async_nats::Client::connection_state) {
+                    None => Ok("not configured: this node is on its own".to_owned()),
+                    Some(State::Connected) => Ok("NATS answers".to_owned()),
+                    Some(State::Pending | State::Disconnected) => {
+                        Err("NATS is away: other nodes cannot be asked".to_owned())
+                    }
+                }
+            }
+        })
         .observe("redis", move || {
             let redis = redis.clone();
             async move { Ok(state_of(redis).await.to_owned()) }

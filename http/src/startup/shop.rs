@@ -16,12 +16,12 @@ use stampede_actors::{
     account::PasswordHasher,
     catalog::{Catalog, Offer},
     claim,
-    cluster::{Ownership, node_id},
-    engine::{Database, DatabaseError, OpenError, Source, clock},
+    cluster::{Directories, Link, Node, Ownership, Relay, Routes, Seal, Server, Traces, discoverable},
+    engine::{Database, DatabaseError, NatsError, OpenError, Source, clock, connect_nats},
     journal::{FenceError, Holdings, Journal, Outbox, Writer, initialize},
     kernel::{Code, FlashSaleId, OrderNo, SkuId, Timestamp, limits},
     projection::{self, Projector},
-    runtime::{Loader, Registry, Runtime},
+    runtime::{Loader, Registry, Router, Runtime},
     saga::{Actors, Deadlines, Driver},
     stock::Line,
 };
@@ -29,14 +29,19 @@ use tokio::task::JoinHandle;
 
 use super::metrics::{self, ShopMetrics};
 use crate::{
+    auth::{self, SignerError},
     config::{Config, Live},
     problem::Problem,
+    telemetry,
 };
 
 /// Sales whose SKU is remembered; a sale never changes its SKU.
 const SALES_REMEMBERED_MAX: u64 = 100_000;
 /// How long it is remembered that there is no such sale.
 const UNKNOWN_SALE_TTL: Duration = Duration::from_millis(500);
+/// How long the maker of a flash sale waits until other nodes can know it, and how often it is looked.
+const SALE_SHOWN_MAX: Duration = Duration::from_secs(2);
+const SALE_SHOWN_POLL: Duration = Duration::from_millis(10);
 /// How long the running sale of a SKU is remembered, for addresses that name a product.
 const OPEN_SALE_TTL: Duration = Duration::from_millis(500);
 /// How long the available units of a SKU are remembered, for a crowd that looks at one product.
@@ -53,6 +58,10 @@ pub struct Shop {
     pub hasher: PasswordHasher,
     pub journal: Journal,
     pub actors: Actors,
+    pub ownership: Arc<Ownership>,
+    pub routes: Arc<Routes>,
+    /// The link to other nodes, if this one has any.
+    pub nats: Option<async_nats::Client>,
     pub order_numbers: OrderNumbers,
     pub metrics: ShopMetrics,
     config: Live,
@@ -74,6 +83,12 @@ pub enum ShopError {
     Database(#[from] DatabaseError),
     #[error("a metric could not be registered")]
     Metrics(#[from] prometheus::Error),
+    #[error(transparent)]
+    Nats(#[from] NatsError),
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    #[error("messages between nodes cannot be sealed by this signing key")]
+    Secret,
 }
 
 /// Where the shop's data is, by the settings.
@@ -102,6 +117,28 @@ pub async fn open_database(config: &Config) -> Result<Database, ShopError> {
     Ok(database)
 }
 
+/// How traces go over to other nodes.
+const TRACES: Traces =
+    Traces { current: telemetry::current_traceparent, continued: telemetry::continue_traceparent };
+
+/// The connection to other nodes.
+struct Linked {
+    client: async_nats::Client,
+    seal: Arc<Seal>,
+}
+
+impl Linked {
+    async fn open(config: &Config, node: &str) -> Result<Option<Self>, ShopError> {
+        let Some(settings) = config.nats.settings() else { return Ok(None) };
+        let secret = auth::signing_key(config)?;
+        let client = connect_nats(&settings, node).await?;
+        // Of this life alone: what an earlier one was sent is no answer to this one.
+        let from = format!("{node}_{:08x}", rand::rng().next_u32());
+        let seal = Arc::new(Seal::new(&secret, &from).ok_or(ShopError::Secret)?);
+        Ok(Some(Self { client, seal }))
+    }
+}
+
 impl Shop {
     /// Opens the shop: takes the shards, wakes nobody, starts the tasks. Must run within an actix
     /// system over a multi-threaded runtime.
@@ -110,17 +147,26 @@ impl Shop {
         let database = open_database(&config).await?;
         let families = metrics::Families::register(prometheus::default_registry())?;
         let holdings = Arc::new(Holdings::new(limits::SHARDS));
-        let node = node_id(None);
+        let node = config.cluster.name();
         let (journal, writer) = Writer::new(database.clone(), &node, holdings.clone(), families.writer);
         let writer = tokio::spawn(writer.run());
-        let ownership = Ownership::new(database.clone(), journal.clone(), families.ownership);
-        ownership.take_all().await?;
+        let routes = Routes::new(&node, holdings.clone());
+        let link = Linked::open(&config, &node).await?;
+        let replicas = usize::from(config.nats.replicas);
+        let router: Box<dyn Router> = match &link {
+            Some(Linked { client, seal }) => {
+                let size = (limits::SHARDS, replicas);
+                let link = Link::start(client, seal, &routes, size, families.link.clone());
+                Box::new(Node { routes: routes.clone(), link, traces: TRACES })
+            }
+            None => Box::new(holdings.clone()),
+        };
 
         let (loader, loading) = Loader::new(database.clone());
         let runtime = Arc::new(Runtime {
             journal: journal.clone(),
             loader,
-            router: Box::new(holdings),
+            router,
             database: database.clone(),
             metrics: families.actors,
             arbiters: (0..cores()).map(|_| Arbiter::new().handle()).collect(),
@@ -129,11 +175,25 @@ impl Shop {
         let (stock, stock_shepherd) = Registry::new(runtime.clone());
         let (order, order_shepherd) = Registry::new(runtime.clone());
         let (cart, cart_shepherd) = Registry::new(runtime);
+        let directories: Directories = Arc::new(vec![stock.clone(), order.clone(), cart.clone()]);
+        let others = link.as_ref().map(|link| (link.client.clone(), link.seal.clone()));
+        let ownership = Ownership::new(
+            database.clone(),
+            journal.clone(),
+            routes.clone(),
+            directories.clone(),
+            others,
+            families.ownership,
+        );
+        if let Some(Linked { client, seal }) = &link {
+            Server::start(client, seal, &holdings, &directories, replicas, families.link.clone());
+        }
+        ownership.begin().await?;
         let actors = Actors { stock, order, cart };
         let driver = Driver::open(&database, &journal, actors.clone(), families.sagas).await?;
         let projector = Projector::open(&database, &journal, families.projector).await?;
-        let tasks = vec![
-            tokio::spawn(ownership.run()),
+        let mut tasks = vec![
+            tokio::spawn(ownership.clone().run(families.link.refused)),
             tokio::spawn(loading.run()),
             tokio::spawn(stock_shepherd.run()),
             tokio::spawn(order_shepherd.run()),
@@ -146,6 +206,12 @@ impl Shop {
             tokio::spawn(gauge_sales(database.clone(), families.shop.clone())),
             writer,
         ];
+        if let Some(Linked { client, .. }) = &link {
+            let relay = Relay::open(&database, &journal, client, replicas, families.relay).await?;
+            tasks.push(tokio::spawn(relay.run()));
+            let (routes, held) = (routes.clone(), holdings.clone());
+            tasks.push(tokio::spawn(discoverable(client.clone(), routes, held, directories.clone())));
+        }
         let remembered = |ttl| Cache::builder().max_capacity(SALES_REMEMBERED_MAX).time_to_live(ttl);
         Ok(Self {
             catalog: Catalog::new(database.clone()),
@@ -166,6 +232,9 @@ impl Shop {
             database,
             journal,
             actors,
+            ownership,
+            routes,
+            nats: link.map(|link| link.client),
             tasks,
         })
     }
@@ -173,6 +242,7 @@ impl Shop {
     /// Commits what is gathered, ends the tasks and closes the database.
     pub async fn close(&self) {
         self.journal.stop().await;
+        self.ownership.end().await;
         for task in &self.tasks {
             task.abort();
         }
@@ -209,7 +279,7 @@ impl Shop {
         let row = projection::sale_by_id(&self.database, sale).await;
         match row.map_err(|error| Problem::unavailable(&error))? {
             Some(row) => {
-                self.remember_sale(sale, row.sku).await;
+                self.sale_skus.insert(sale, row.sku).await;
                 Ok(row.sku)
             }
             None => {
@@ -219,14 +289,32 @@ impl Shop {
         }
     }
 
+    /// Waits until the tables show a new sale, by which other nodes know it. Should they not in time, it
+    /// is there all the same.
+    async fn until_shown(&self, sale: FlashSaleId) {
+        if self.nats.is_none() {
+            return;
+        }
+        let shown = async {
+            while !matches!(projection::sale_by_id(&self.database, sale).await, Ok(Some(_))) {
+                tokio::time::sleep(SALE_SHOWN_POLL).await;
+            }
+        };
+        if tokio::time::timeout(SALE_SHOWN_MAX, shown).await.is_err() {
+            tracing::warn!(%sale, "other nodes do not know a new flash sale yet");
+        }
+    }
+
     /// Remembers a sale before the tables show it.
     pub async fn remember_sale(&self, sale: FlashSaleId, sku: SkuId) {
+        self.until_shown(sale).await;
         self.sale_skus.insert(sale, sku).await;
         self.open_sales.invalidate(&sku).await;
     }
 
     /// Remembers that this is the sale of a SKU to buy from, before the tables show it.
     pub async fn remember_open_sale(&self, sale: FlashSaleId, sku: SkuId) {
+        self.until_shown(sale).await;
         self.sale_skus.insert(sale, sku).await;
         self.open_sales.insert(sku, Some(sale)).await;
     }

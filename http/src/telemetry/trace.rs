@@ -110,6 +110,22 @@ pub fn continue_trace(span: &Span, headers: &HeaderMap) {
     let _continued = span.set_parent(Context::new().with_remote_span_context(parent));
 }
 
+/// The W3C `traceparent` of the current span, if it is traced.
+#[must_use]
+pub fn current_traceparent() -> Option<String> {
+    let context = Span::current().context();
+    let span = context.span().span_context().clone();
+    let flags = span.trace_flags().to_u8();
+    span.is_valid().then(|| format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id()))
+}
+
+/// Makes a span part of the trace that a message between nodes came with.
+pub fn continue_traceparent(span: &Span, traceparent: &str) {
+    let Some(parent) = parse_traceparent(traceparent, "") else { return };
+    // As above.
+    let _continued = span.set_parent(Context::new().with_remote_span_context(parent));
+}
+
 /// Notes the answer's status in the current span.
 pub fn record_status(status: StatusCode) {
     let span = Span::current();
