@@ -10,11 +10,13 @@ mod cart;
 mod catalog;
 mod crash;
 mod crowd;
+mod events;
 mod flash_sales;
 mod gomall;
 mod hostile;
 mod idempotency;
 mod limits;
+mod nodes;
 mod operations;
 mod ops;
 mod orders;
@@ -33,11 +35,13 @@ fn main() -> ExitCode {
         catalog::cases(),
         crash::cases(),
         crowd::cases(),
+        events::cases(),
         flash_sales::cases(),
         gomall::cases(),
         hostile::cases(),
         idempotency::cases(),
         limits::cases(),
+        nodes::cases(),
         operations::cases(),
         ops::cases(),
         orders::cases(),

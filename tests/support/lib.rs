@@ -8,6 +8,7 @@
 //! Nothing here sleeps: [`eventually`] is the one place that polls.
 
 mod client;
+mod cluster;
 mod eventually;
 mod nats;
 mod postgres;
@@ -18,9 +19,11 @@ mod redis;
 mod run;
 mod shop;
 mod stampede;
+mod subscriber;
 mod traffic;
 
 pub use client::{Client, Lost, Reply, Request};
+pub use cluster::{Cluster, ClusterSetup, node_name};
 pub use eventually::{EVENTUALLY_MAX, eventually, within};
 pub use nats::Nats;
 pub use postgres::Postgres;
@@ -31,6 +34,7 @@ pub use redis::{Redis, strange_authority};
 pub use run::{Body, Case, run};
 pub use shop::{ADMIN_PASSWORD, Buyer, Engine, FlashSale, Product, SIGNING_KEY, Shop, ShopSetup, shown};
 pub use stampede::{Launch, Stampede, binary, workspace};
+pub use subscriber::{Heard, Subscriber};
 pub use traffic::{Bought, NO_ANSWER, Traffic, all_there};
 
 pub use sqlx;

@@ -98,6 +98,12 @@ impl Launch {
         self
     }
 
+    /// The value of an environment variable that it was given.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// Adds an argument of `serve`.
     #[must_use]
     pub fn arg(mut self, argument: &str) -> Self {

@@ -1,0 +1,196 @@
+//! Events for subscribers: each entry of the journal once and in order, whatever happens to the broker.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use async_nats::HeaderMap;
+use futures_util::future::join_all;
+use serde_json::json;
+use stampede_tests::{
+    Case, Client, Cluster, ClusterSetup, FlashSale, Product, Subscriber, Traffic, all_there, eventually,
+    once, within,
+};
+
+/// The tests of this module.
+pub fn cases() -> Vec<Case> {
+    let light = once![a_message_of_a_stranger_is_refused_and_counted, nodes_that_start_before_their_broker];
+    let heavy = once![
+        subscribers_hear_every_event_once,
+        a_lost_stream_is_filled_again,
+        a_broker_that_is_away_costs_nothing_that_was_promised,
+    ];
+    [light, heavy.into_iter().map(Case::heavy).collect()].concat()
+}
+
+const BUYERS: usize = 12;
+/// How long the broker stays away.
+const OUTAGE: Duration = Duration::from_secs(60);
+/// How long a subscriber may take to hear a whole journal again.
+const REFILL_MAX: Duration = Duration::from_secs(60);
+
+async fn sale(cluster: &Cluster, node: usize) -> (Product, String, Vec<Client>) {
+    let product = cluster.product_on(node, "19.90", 100_000).await;
+    let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(100_000) };
+    let sale = cluster.shop.flash_sale(&product, &terms).await;
+    let crowd = cluster.shop.crowd(BUYERS).await;
+    let doors = crowd.iter().enumerate().map(|(number, user)| cluster.at(number % cluster.len(), user));
+    (product, sale, doors.collect())
+}
+
+/// The journal's heads, by shard, as the nodes that hold them say.
+async fn heads(cluster: &Cluster) -> BTreeMap<u16, u64> {
+    let tables = join_all((0..cluster.len()).map(|node| cluster.shards(node))).await;
+    let mut heads = BTreeMap::new();
+    for table in tables {
+        for shard in table["shards"].as_array().expect("a list of shards") {
+            if let Some(head) = shard["head"].as_u64().filter(|head| *head > 0) {
+                heads.insert(u16::try_from(shard["id"].as_u64().expect("a number")).expect("small"), head);
+            }
+        }
+    }
+    heads
+}
+
+/// Waits until the subscriber has heard every entry of the journal.
+async fn hears_everything(cluster: &Cluster, subscriber: &Subscriber) {
+    let everything = || async {
+        let heads = heads(cluster).await;
+        let heard = subscriber.heard();
+        (heard.shards == heads && heard.events == heads.values().sum::<u64>()).then_some(())
+    };
+    within(REFILL_MAX, everything, "the subscriber has heard every entry, each once").await;
+}
+
+async fn subscribers_hear_every_event_once() {
+    let cluster = Cluster::start(3).await;
+    let subscriber = Subscriber::start(&cluster.nats.url());
+    let (product, sale, doors) = sale(&cluster, 1).await;
+    let traffic = Traffic::start(&doors, &sale, true).await;
+    traffic.goes_on().await;
+    // A shard changes hands in the middle of it.
+    let actor =
+        cluster.shop.admin.get(&format!("/api/v1/admin/actors/stock/{}", product.sku_id)).await.ok(200);
+    let path = format!("/api/v1/admin/shards/{}/handoff", actor["shard"]);
+    cluster.at(1, &cluster.shop.admin).post(&path, &json!({ "to": "node-3" })).await.ok(200);
+    traffic.goes_on().await;
+    traffic.troubled_by(&[]);
+    traffic.ends_well(&cluster.shop, &product.sku_id).await;
+    hears_everything(&cluster, &subscriber).await;
+    assert_eq!(subscriber.heard().again, 0, "nothing was published twice");
+    // And on demand everything once more.
+    let output = cluster.node(0).launch().run(&["republish"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    cluster.shop.product("1.00", 1).await;
+    hears_everything(&cluster, &subscriber).await;
+}
+
+async fn a_lost_stream_is_filled_again() {
+    let mut cluster = Cluster::start(3).await;
+    let subscriber = Subscriber::start(&cluster.nats.url());
+    let (product, sale, doors) = sale(&cluster, 1).await;
+    let traffic = Traffic::start(&doors, &sale, true).await;
+    cluster.nats.kill9();
+    cluster.nats.wipe();
+    cluster.nats.restart().await;
+    traffic.goes_on().await;
+    let late = Subscriber::start(&cluster.nats.url());
+    traffic.goes_on().await;
+    traffic.troubled_by(&["unavailable", "outcome_unknown"]);
+    traffic.ends_well(&cluster.shop, &product.sku_id).await;
+    hears_everything(&cluster, &subscriber).await;
+    // Whoever comes after the loss gets all that came before it.
+    hears_everything(&cluster, &late).await;
+}
+
+async fn a_broker_that_is_away_costs_nothing_that_was_promised() {
+    let mut cluster = Cluster::start(3).await;
+    let subscriber = Subscriber::start(&cluster.nats.url());
+    let (product, sale, doors) = sale(&cluster, 0).await;
+    // Everybody comes to the door of the node that owns the stock, and pays later: an order may live on
+    // a node that cannot be asked now.
+    let doors: Vec<Client> = doors.iter().map(|user| cluster.at(0, user)).collect();
+    let traffic = Traffic::start(&doors, &sale, false).await;
+    cluster.nats.kill9();
+    let promised = traffic.promised();
+    let began = Instant::now();
+    // A node sells on what it owns to whoever comes to its own door.
+    traffic.goes_on().await;
+    let over = || async { (began.elapsed() >= OUTAGE).then_some(()) };
+    within(OUTAGE * 2, over, "the outage has lasted").await;
+    for node in 0..cluster.len() {
+        cluster.node(node).client().get("/live").await.ok(200);
+    }
+    cluster.nats.restart().await;
+    traffic.goes_on().await;
+    all_there(&promised).await;
+    traffic.troubled_by(&[]);
+    traffic.ends_well(&cluster.shop, &product.sku_id).await;
+    hears_everything(&cluster, &subscriber).await;
+}
+
+async fn nodes_that_start_before_their_broker() {
+    let setup = ClusterSetup::new(2).broker_starts_last();
+    let cluster = setup.start().await;
+    let product = cluster.product_on(1, "5.00", 3).await;
+    let me = cluster.shop.buyer("lin").await.client;
+    let order = json!({ "items": [{ "sku_id": product.sku_id, "quantity": 1 }] });
+    let bought = || async {
+        let reply = me.post("/api/v1/orders", &order).await;
+        [201, 202].contains(&reply.status).then_some(())
+    };
+    eventually(bought, "the other node is asked once the broker is there").await;
+}
+
+/// The sum of a metric's samples at a node.
+async fn metric(cluster: &Cluster, node: usize, name: &str) -> f64 {
+    let text = cluster.node(node).client().get("/metrics").await.text();
+    let samples = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+    samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+async fn a_message_of_a_stranger_is_refused_and_counted() {
+    let cluster = Cluster::start(2).await;
+    let product = cluster.product_on(1, "5.00", 3).await;
+    let actor =
+        cluster.shop.admin.get(&format!("/api/v1/admin/actors/stock/{}", product.sku_id)).await.ok(200);
+    let shards = cluster.shards(0).await;
+    let shard = usize::try_from(actor["shard"].as_u64().expect("a shard")).expect("a small number");
+    let epoch = shards["shards"][shard]["epoch"].as_i64().expect("an epoch");
+    let ask = format!("stampede.ask.{shard}.{epoch}");
+    let stranger = async_nats::connect(cluster.nats.url()).await.expect("the broker lets anybody in here");
+    let restock = json!({ "receive": { "quantity": 1000, "reason": "mine", "key": null } });
+    let envelope = json!({
+        "v": 1, "from": "stranger", "at": 4_000_000_000_000_u64, "number": 1,
+        "body": [{ "n": 1, "ask": { "kind": "stock", "actor": product.sku_id, "id": product.sku_id,
+            "body": { "command": restock } } }],
+    });
+    let mut forged = HeaderMap::new();
+    forged.insert("Stampede-Seal", "00".repeat(32).as_str());
+    let mut worthless = HeaderMap::new();
+    worthless.insert("Stampede-Seal", "no hexadecimal digits");
+    let payloads = [envelope.to_string(), "{".to_owned(), "\u{0}".to_owned(), "x".repeat(100_000)];
+    let mut sent = 0.0;
+    for subject in [ask, format!("stampede.tell.{shard}"), "stampede.shards".to_owned()] {
+        for headers in [HeaderMap::new(), forged.clone(), worthless.clone()] {
+            for payload in &payloads {
+                let payload = payload.clone().into();
+                stranger.publish_with_headers(subject.clone(), headers.clone(), payload).await.expect("sent");
+                sent += 1.0;
+            }
+        }
+    }
+    stranger.flush().await.expect("the broker has them");
+    let refused = || async {
+        let counted = metric(&cluster, 1, "stampede_cluster_messages_refused_total").await;
+        (counted >= sent).then_some(())
+    };
+    eventually(refused, "every one of them is refused and counted").await;
+    let stock = cluster.shop.stock(&product.sku_id).await;
+    assert_eq!(stock["received"], 3, "{stock}");
+    let me = cluster.shop.buyer("lin").await.client;
+    me.post("/api/v1/orders", &json!({ "items": [{ "sku_id": product.sku_id, "quantity": 1 }] }))
+        .await
+        .bought();
+}

@@ -1,0 +1,183 @@
+//! Several nodes as one shop, on one PostgreSQL and one NATS.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    client::Client,
+    eventually::eventually,
+    nats::Nats,
+    shop::{ADMIN_PASSWORD, Engine, Product, SIGNING_KEY, Shop, ShopSetup},
+    stampede::{Launch, Stampede},
+};
+
+/// How a cluster is to be started.
+pub struct ClusterSetup {
+    nodes: usize,
+    broker_last: bool,
+    environment: Vec<(String, String)>,
+}
+
+/// Nodes that know each other. They stop when it is dropped.
+pub struct Cluster {
+    /// The first node, with an administrator who is logged in there.
+    pub shop: Shop,
+    /// The broker between the nodes.
+    pub nats: Nats,
+    others: Vec<Stampede>,
+    _data: Vec<TempDir>,
+}
+
+/// The name of a node, counted from zero.
+#[must_use]
+pub fn node_name(node: usize) -> String {
+    format!("node-{}", node + 1)
+}
+
+impl ClusterSetup {
+    /// So many nodes.
+    #[must_use]
+    pub fn new(nodes: usize) -> Self {
+        Self { nodes, broker_last: false, environment: Vec::new() }
+    }
+
+    /// Has the nodes up before their broker.
+    #[must_use]
+    pub fn broker_starts_last(self) -> Self {
+        Self { broker_last: true, ..self }
+    }
+
+    /// Adds an environment variable of every node.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts them, and waits until they have shared the shards out.
+    pub async fn start(self) -> Cluster {
+        let mut nats = Nats::start().await;
+        if self.broker_last {
+            nats.kill9();
+        }
+        let mut first = ShopSetup::new(Engine::Postgres)
+            .env("NATS_URL", &nats.url())
+            .env("STAMPEDE_CLUSTER__NODE", &node_name(0));
+        for (name, value) in &self.environment {
+            first = first.env(name, value);
+        }
+        let shop = first.start().await;
+        let database = shop.server.launch().variable("DATABASE_URL").expect("a database by URL").to_owned();
+        let (mut others, mut data) = (Vec::new(), Vec::new());
+        for node in 1..self.nodes {
+            let folder = tempfile::Builder::new().prefix("stampede-data-").tempdir().expect("a folder");
+            let mut launch = Launch::new(folder.path())
+                .env("STAMPEDE_ADMIN_PASSWORD", ADMIN_PASSWORD)
+                .env("STAMPEDE_AUTH__SIGNING_KEY", SIGNING_KEY)
+                .env("STAMPEDE_LIMITS__ENABLED", "false")
+                .env("DATABASE_URL", &database)
+                .env("NATS_URL", &nats.url())
+                .env("STAMPEDE_CLUSTER__NODE", &node_name(node));
+            for (name, value) in &self.environment {
+                launch = launch.env(name, value);
+            }
+            others.push(launch.start().await);
+            data.push(folder);
+        }
+        if self.broker_last {
+            nats.restart().await;
+        }
+        let cluster = Cluster { shop, nats, others, _data: data };
+        cluster.is_even().await;
+        cluster
+    }
+}
+
+impl Cluster {
+    /// So many nodes with nothing in the shop.
+    pub async fn start(nodes: usize) -> Self {
+        ClusterSetup::new(nodes).start().await
+    }
+
+    /// How many nodes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    /// Never: there is at least one node.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// A node.
+    #[must_use]
+    pub fn node(&self, node: usize) -> &Stampede {
+        if node == 0 { &self.shop.server } else { &self.others[node - 1] }
+    }
+
+    /// A node, to kill or restart it.
+    pub fn node_mut(&mut self, node: usize) -> &mut Stampede {
+        if node == 0 { &mut self.shop.server } else { &mut self.others[node - 1] }
+    }
+
+    /// The same user as a client of a node.
+    #[must_use]
+    pub fn at(&self, node: usize, user: &Client) -> Client {
+        self.node(node).client().with_token(user.token().expect("a user has a token"))
+    }
+
+    /// What a node says of the shards.
+    pub async fn shards(&self, node: usize) -> Value {
+        self.at(node, &self.shop.admin).get("/api/v1/admin/shards").await.ok(200)
+    }
+
+    /// Waits until every node sees all of them own as many shards as the others, or one more.
+    pub async fn is_even(&self) {
+        self.owned_by((0..self.len()).collect()).await;
+    }
+
+    /// Waits until these nodes, and no others, own the shards evenly, and are ready.
+    pub async fn owned_by(&self, nodes: Vec<usize>) {
+        for &node in &nodes {
+            let even = || async {
+                let reply = self.at(node, &self.shop.admin);
+                let shards =
+                    reply.request(hyper::Method::GET, "/api/v1/admin/shards").try_send().await.ok()?;
+                if shards.status != 200 || self.node(node).client().get("/ready").await.status != 200 {
+                    return None;
+                }
+                let owned: BTreeMap<String, u64> =
+                    serde_json::from_value(shards.json["nodes"].clone()).ok()?;
+                let wanted: Vec<String> = nodes.iter().map(|node| node_name(*node)).collect();
+                let spread = owned.values().max()? - owned.values().min()?;
+                let all = owned.values().sum::<u64>();
+                let there = shards.json["shards"].as_array()?.len() as u64;
+                (owned.keys().eq(wanted.iter()) && spread <= 1 && all == there).then_some(())
+            };
+            eventually(even, "the shards are shared out evenly").await;
+        }
+    }
+
+    /// The node that owns an actor.
+    pub async fn owner(&self, kind: &str, id: &str) -> usize {
+        let actor = self.shop.admin.get(&format!("/api/v1/admin/actors/{kind}/{id}")).await.ok(200);
+        let shards = self.shards(0).await;
+        let shard = usize::try_from(actor["shard"].as_u64().expect("a shard")).expect("a small number");
+        let owner = shards["shards"][shard]["owner"].as_str().expect("an owner").to_owned();
+        (0..self.len()).find(|node| node_name(*node) == owner).expect("a node of this cluster")
+    }
+
+    /// A product whose stock lives on this node.
+    pub async fn product_on(&self, node: usize, price: &str, stock: u64) -> Product {
+        loop {
+            let product = self.shop.product(price, stock).await;
+            if self.owner("stock", &product.sku_id).await == node {
+                return product;
+            }
+        }
+    }
+}
