@@ -1,4 +1,6 @@
 //! Leases: which nodes are alive, by the database's clock, and what the table of shards says.
+//!
+//! A lease goes over the journal's own connections: a crowd of readers must not starve it.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -21,7 +23,7 @@ pub(super) struct Me {
 
 /// Begins a life of a node. One that lives under the same name finds out at its next heartbeat.
 pub(super) async fn begin(database: &Database, me: &Me) -> Result<(), sqlx::Error> {
-    let mut connection = database.connection().await?;
+    let mut connection = database.journal_connection().await?;
     sqlx::query(
         "INSERT INTO node (id, lease_until, incarnation) VALUES ($1, now() + $2 * interval '1 millisecond', $3)
          ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, leaving = false,
@@ -37,7 +39,7 @@ pub(super) async fn begin(database: &Database, me: &Me) -> Result<(), sqlx::Erro
 
 /// Renews the lease; whether this life still has it.
 pub(super) async fn renew(database: &Database, me: &Me, leaving: bool) -> Result<bool, sqlx::Error> {
-    let mut connection = database.connection().await?;
+    let mut connection = database.journal_connection().await?;
     let renewed = sqlx::query(
         "UPDATE node SET lease_until = now() + $2 * interval '1 millisecond', leaving = $4
          WHERE id = $1 AND incarnation = $3",
@@ -53,7 +55,7 @@ pub(super) async fn renew(database: &Database, me: &Me, leaving: bool) -> Result
 
 /// Ends the lease at once, so that nobody waits for it to lapse.
 pub(super) async fn end(database: &Database, me: &Me) -> Result<(), sqlx::Error> {
-    let mut connection = database.connection().await?;
+    let mut connection = database.journal_connection().await?;
     sqlx::query("DELETE FROM node WHERE id = $1 AND incarnation = $2")
         .bind(&me.node)
         .bind(me.incarnation)
@@ -64,7 +66,7 @@ pub(super) async fn end(database: &Database, me: &Me) -> Result<(), sqlx::Error>
 
 /// What the table of shards says, and the epochs by the shards' numbers.
 pub(super) async fn look(database: &Database) -> Result<(View, Vec<i64>), sqlx::Error> {
-    let mut connection = database.connection().await?;
+    let mut connection = database.journal_connection().await?;
     let nodes = sqlx::query("SELECT id FROM node WHERE lease_until > now() AND NOT leaving")
         .fetch_all(&mut *connection)
         .await?;

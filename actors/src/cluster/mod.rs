@@ -26,7 +26,7 @@ mod tell;
 pub use discovery::discoverable;
 pub use envelope::{Envelope, Rejected, Seal};
 pub use lease::running_node;
-pub use link::{Asked, Link, LinkMetrics};
+pub use link::{Answered, Asked, Link, LinkMetrics};
 pub use node::{Node, Traces};
 pub use ownership::{Handoff, HandoffError, Ownership, OwnershipMetrics};
 pub use relay::{EVENTS, Relay, RelayMetrics, republish};

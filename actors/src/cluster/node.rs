@@ -8,6 +8,7 @@ use tracing::Span;
 use super::{Link, Routes};
 use crate::{
     journal::ShardId,
+    kernel::limits::CLOCK_SKEW_MS_MAX,
     runtime::{Delivery, Place, RemoteAsk, Router},
 };
 
@@ -44,6 +45,10 @@ impl Router for Node {
 
     fn tell(&self, shard: ShardId, ask: Arc<RemoteAsk>) -> BoxFuture<'static, Delivery> {
         self.link.tell(shard, ask)
+    }
+
+    fn clock_skew_ms(&self) -> i64 {
+        CLOCK_SKEW_MS_MAX
     }
 
     fn trace(&self) -> Option<String> {

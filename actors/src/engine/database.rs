@@ -24,8 +24,9 @@ use crate::kernel::limits::APPEND_TIMEOUT_MS;
 
 /// How long a caller waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections of the journal's writer: one in use, one that replaces it when its state is not known.
-const JOURNAL_CONNECTIONS: u32 = 2;
+/// Connections of the journal's writer, one in use and one that replaces it when its state is not known,
+/// and as many for the node's lease.
+const JOURNAL_CONNECTIONS: u32 = 4;
 
 /// The database refused, or did not answer.
 pub type DatabaseError = sqlx::Error;
@@ -64,7 +65,8 @@ pub enum OpenError {
 #[derive(Clone)]
 pub struct Database {
     pool: PgPool,
-    /// The journal's writer has connections of its own; the embedded engine has none to spare.
+    /// The journal's writer and the lease have connections of their own; the embedded engine has none to
+    /// spare.
     journal: PgPool,
     gate: Option<Arc<Semaphore>>,
     /// Connections are opened on this runtime, whoever asks: one that a web worker opened would die

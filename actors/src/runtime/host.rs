@@ -285,7 +285,7 @@ impl<E: Entity> Host<E> {
             Slot::Loading(_) => true,
             Slot::Live(live) => !live.parked.is_empty(),
         });
-        self.alone_since = clock::now();
+        self.alone_since = clock::now().plus(self.runtime.router.clock_skew_ms());
     }
 
     /// Lets go of an entity that does not exist and that nobody waits for: asking for what is not there

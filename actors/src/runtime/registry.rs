@@ -304,6 +304,8 @@ impl<E: Entity> Registry<E> {
         let incarnation = Incarnation::new(E::KIND, actor, shard, epoch);
         let ended = Timestamp::from_millis(self.ended_at(actor).load(Ordering::Acquire));
         let alone_since = self.runtime.journal.holdings().since(shard).max(ended);
+        // An order's number tells the time of the node that its buyer came to.
+        let alone_since = alone_since.plus(self.runtime.router.clock_skew_ms());
         let board = Arc::new(E::Board::default());
         let (runtime, metrics, notices) = (self.runtime.clone(), self.metrics.clone(), self.notices.clone());
         let parts = (incarnation.clone(), board.clone());

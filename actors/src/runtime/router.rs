@@ -46,6 +46,11 @@ pub trait Router: Send + Sync {
     /// Tells whoever owns the shard, now or soon; the sender says it again when no answer comes.
     fn tell(&self, shard: ShardId, ask: Arc<RemoteAsk>) -> BoxFuture<'static, Delivery>;
 
+    /// How far the clocks may differ of those who number entities and of this node.
+    fn clock_skew_ms(&self) -> i64 {
+        0
+    }
+
     /// The W3C `traceparent` of the current span, if it is traced.
     fn trace(&self) -> Option<String> {
         None

@@ -46,7 +46,7 @@ pub enum RemoteAnswer {
 }
 
 impl RemoteAsk {
-    pub(super) fn new<E: Entity>(actor: Uuid, id: &E::Id, body: &Body<E>, trace: Option<String>) -> Self {
+    pub(crate) fn new<E: Entity>(actor: Uuid, id: &E::Id, body: &Body<E>, trace: Option<String>) -> Self {
         let body = match body {
             Body::Command(command) => RemoteBody::Command(raw(command)),
             Body::Query(query) => RemoteBody::Query(raw(query)),
@@ -56,7 +56,7 @@ impl RemoteAsk {
     }
 
     /// The message as the actor takes it; none if it cannot be read.
-    pub(super) fn read<E: Entity>(&self) -> Option<(E::Id, Body<E>)> {
+    pub(crate) fn read<E: Entity>(&self) -> Option<(E::Id, Body<E>)> {
         let body = match &self.body {
             RemoteBody::Command(command) => Body::Command(read(command)?),
             RemoteBody::Query(query) => Body::Query(read(query)?),
@@ -67,7 +67,7 @@ impl RemoteAsk {
 }
 
 impl RemoteAnswer {
-    pub(super) fn of<E: Entity>(answer: Answer<E>) -> Self {
+    pub(crate) fn of<E: Entity>(answer: Answer<E>) -> Self {
         match answer {
             Ok(Answered { answer, replayed }) => Self::Answered { answer: raw(&answer), replayed },
             Err(AskError::Refused(refusal)) => Self::Refused(raw(&refusal)),
@@ -78,7 +78,7 @@ impl RemoteAnswer {
     }
 
     /// The answer as the caller takes it. One that cannot be read tells nothing of what was done.
-    pub(super) fn read<E: Entity>(&self) -> Answer<E> {
+    pub(crate) fn read<E: Entity>(&self) -> Answer<E> {
         match self {
             Self::Answered { answer, replayed } => read(answer)
                 .map(|answer| Answered { answer, replayed: *replayed })

@@ -12,12 +12,13 @@ use uuid::Uuid;
 
 use crate::{
     cart,
+    cluster::{Answered, Asked, Envelope},
     kernel::{
         Currency, Digest, FlashSaleId, IdempotencyKey, Money, OrderNo, ProductId, ReservationId, SkuId,
         Timestamp, UserId,
     },
     order,
-    runtime::Entity,
+    runtime::{self, AskError, Body, Entity, RemoteAnswer, RemoteAsk},
     saga::Follow,
     stock,
 };
@@ -248,4 +249,56 @@ fn commands_that_are_parked() {
     is_kept_as("saga/stock.confirm", &Follow::Stock { sku: SkuId(uuid(5)), command: confirm });
     let command = Box::new(order::Command::Open(Box::new(opened())));
     is_kept_as("saga/order", &Follow::Order { user: UserId(uuid(3)), order_no: order_no(), command });
+}
+
+/// A message between nodes, as every version must go on reading it: what it says stays the same when it
+/// is read and written again.
+fn travels_as<T: Serialize + DeserializeOwned>(name: &str, body: T) {
+    let envelope = Envelope { v: 1, from: "node-1_0a1b2c3d".into(), at: at(0), number: 7, body };
+    is_written_as(name, &envelope);
+    let text = serde_json::to_string(&envelope).expect("it has a JSON form");
+    let read: Envelope<T> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    is_written_as(name, &read);
+}
+
+#[test]
+fn messages_between_nodes() {
+    let (sku, buyer) = (SkuId(uuid(5)), UserId(uuid(3)));
+    let reserve = stock::Command::Reserve(Box::new(stock::Reserve {
+        reservation: ReservationId(uuid(4)),
+        order_no: order_no(),
+        user: buyer,
+        source: stock::Source::Sale(FlashSaleId(uuid(2))),
+        quantity: 2,
+        note: Some("送朋友".into()),
+        issued_at: at(100),
+        key: key(),
+    }));
+    let trace = || Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned());
+    let ask = |n, ask| Asked { n, ask: std::sync::Arc::new(ask) };
+    let command = Body::<stock::Stock>::Command(reserve);
+    let query = Body::<order::Order>::Query(order::Query::Await { owner: buyer });
+    travels_as(
+        "cluster/asks",
+        vec![
+            ask(1, RemoteAsk::new::<stock::Stock>(sku.0, &sku, &command, trace())),
+            ask(2, RemoteAsk::new::<order::Order>(buyer.0, &order_no(), &query, None)),
+            ask(3, RemoteAsk::new::<cart::Cart>(buyer.0, &buyer, &Body::Panic, None)),
+        ],
+    );
+    let of = RemoteAnswer::of::<stock::Stock>;
+    let refused = |refusal| of(Err(AskError::Refused(refusal)));
+    let answers = [
+        of(Ok(runtime::Answered { answer: stock::Answer::Done, replayed: true })),
+        refused(stock::Refusal::SoldOut),
+        refused(stock::Refusal::LimitReached { limit: 2, have: 1 }),
+        of(Err(AskError::Overloaded)),
+        of(Err(AskError::Unavailable)),
+        of(Err(AskError::OutcomeUnknown)),
+        RemoteAnswer::Elsewhere,
+        RemoteAnswer::Unreadable,
+    ];
+    let answers = (1..).zip(answers).map(|(n, answer)| Answered { n, answer });
+    travels_as("cluster/answers", answers.collect::<Vec<_>>());
+    travels_as("cluster/shards", ());
 }
