@@ -1,16 +1,21 @@
 # What can be done with Stampede. `make` alone prints the list.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench lint
+.PHONY: help run demo cluster test bench lint
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Serve the shop on 127.0.0.1:8080, with its data in ./data
 	cargo run --release -- serve
 
 demo: ## Run a whole flash sale against a fresh shop and print what was sold
 	cargo run --release -- demo
+
+cluster: ## Start three nodes with servers of their own, to watch one die
+	@tests/setup
+	cargo build --release --bin stampede
+	@deploy/cluster
 
 # The integration binary starts real servers once and shares them, so it runs as one process; the
 # other tests run under nextest where it is installed.
