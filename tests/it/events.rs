@@ -107,25 +107,31 @@ async fn a_lost_stream_is_filled_again() {
 async fn a_broker_that_is_away_costs_nothing_that_was_promised() {
     let mut cluster = Cluster::start(3).await;
     let subscriber = Subscriber::start(&cluster.nats.url());
-    let (product, sale, doors) = sale(&cluster, 0).await;
+    let (product, during, doors) = sale(&cluster, 0).await;
     // Everybody comes to the door of the node that owns the stock, and pays later: an order may live on
     // a node that cannot be asked now.
     let doors: Vec<Client> = doors.iter().map(|user| cluster.at(0, user)).collect();
-    let traffic = Traffic::start(&doors, &sale, false).await;
+    let traffic = Traffic::start(&doors, &during, false).await;
     cluster.nats.kill9();
-    let promised = traffic.promised();
     let began = Instant::now();
     // A node sells on what it owns to whoever comes to its own door.
     traffic.goes_on().await;
+    traffic.troubled_by(&[]);
+    let promised = traffic.stop().await;
     let over = || async { (began.elapsed() >= OUTAGE).then_some(()) };
     within(OUTAGE * 2, over, "the outage has lasted").await;
     for node in 0..cluster.len() {
         cluster.node(node).client().get("/live").await.ok(200);
     }
     cluster.nats.restart().await;
-    traffic.goes_on().await;
     all_there(&promised).await;
-    traffic.troubled_by(&[]);
+    let held = i64::try_from(promised.len()).expect("a count");
+    assert_eq!(cluster.shop.pool(&product.sku_id, &during).await, [100_000 - held, held, 0]);
+    let listed = || async { (cluster.shop.sale_orders(&during).await.len() == promised.len()).then_some(()) };
+    eventually(listed, "one order for each purchase of the outage").await;
+    let (product, after, doors) = sale(&cluster, 1).await;
+    let traffic = Traffic::start(&doors, &after, true).await;
+    traffic.goes_on().await;
     traffic.ends_well(&cluster.shop, &product.sku_id).await;
     hears_everything(&cluster, &subscriber).await;
 }
