@@ -81,11 +81,16 @@ impl Routes {
         self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether every shard has an owner that is alive.
+    /// Whether every shard has an owner that is alive, and this node holds all that are its own: it may
+    /// have let go of some that it could not be sure of.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        !table.is_empty() && table.iter().all(|route| route.alive)
+        let whole = |(shard, route): (ShardId, &Route)| {
+            let own = route.owner.as_deref() == Some(&self.me);
+            route.alive && (!own || self.holdings.epoch(shard).is_some())
+        };
+        !table.is_empty() && (0..).zip(table.iter()).all(whole)
     }
 
     /// Whether this node's lease is certain not to have lapsed.
