@@ -15,11 +15,14 @@ pub fn cases() -> Vec<Case> {
         a_swallowed_commit_of_the_last_unit_sells_it_once,
         a_payment_whose_commit_is_swallowed_is_made_once,
         everybody_else_recovers,
+        a_node_without_its_shards_is_not_ready,
     ]
 }
 
 /// The statement that commits a batch of the journal.
 const APPEND: &str = "INTO journal";
+/// The statement by which a node takes shards.
+const TAKE: &str = "UPDATE shard SET owner";
 
 /// A shop whose way to PostgreSQL leads through a proxy.
 struct Stage {
@@ -27,7 +30,8 @@ struct Stage {
     shop: Shop,
     product: Product,
     sale: String,
-    _postgres: std::sync::Arc<Postgres>,
+    database: String,
+    postgres: std::sync::Arc<Postgres>,
 }
 
 impl Stage {
@@ -39,13 +43,19 @@ impl Stage {
         let product = shop.product("19.90", units).await;
         let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(units) };
         let sale = shop.flash_sale(&product, &terms).await;
-        let stage = Self { proxy, shop, product, sale, _postgres: postgres };
+        let stage = Self { proxy, shop, product, sale, database, postgres };
         stage.quiet().await;
         stage
     }
 
     /// Waits until nothing is on its way into the journal, so that the next commit is the test's own.
     async fn quiet(&self) {
+        let outbox = || async {
+            let mut database = self.postgres.connect(&self.database).await.expect("a connection");
+            let waiting = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM outbox");
+            (waiting.fetch_one(&mut database).await.expect("a count") == 0).then_some(())
+        };
+        eventually(outbox, "the events of records are in the journal").await;
         self.shop.agrees().await;
     }
 
@@ -183,4 +193,24 @@ async fn everybody_else_recovers() {
     assert!(traffic.troubles().contains_key("outcome_unknown"), "{:?}", traffic.troubles());
     traffic.troubled_by(&["outcome_unknown", "unavailable"]);
     traffic.ends_well(&stage.shop, &stage.product.sku_id).await;
+}
+
+async fn a_node_without_its_shards_is_not_ready() {
+    let stage = Stage::set(10).await;
+    let me = stage.shop.buyer("lin").await.client;
+    let visitor = stage.shop.anonymous();
+    stage.quiet().await;
+    visitor.get("/ready").await.ok(200);
+    stage.proxy.withhold_all(TAKE);
+    stage.proxy.swallow_answer_to(APPEND);
+    stage.purchase(&me).await.problem(503, "outcome_unknown");
+    // By the table the shards are still this node's, and its lease is good.
+    for times in 1..=5 {
+        stage.proxy.withheld(times).await;
+        visitor.get("/ready").await.problem(503, "unavailable");
+    }
+    stage.proxy.pass();
+    stage.retry(&me).await.bought();
+    let ready = || async { (visitor.get("/ready").await.status == 200).then_some(()) };
+    eventually(ready, "the node has its shards again").await;
 }

@@ -36,6 +36,18 @@ enum Mode {
     BlackHole,
 }
 
+/// The text by which statements that are withheld are known, and how many of them are.
+struct Withheld {
+    marker: String,
+    times: Times,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Times {
+    Once,
+    UntilPassed,
+}
+
 /// A proxy in front of one PostgreSQL server. It ends when dropped.
 pub struct Proxy {
     port: u16,
@@ -50,8 +62,8 @@ struct Shared {
     /// The marker whose next commit's answer is to be swallowed.
     armed: Mutex<Option<String>>,
     swallowed: watch::Sender<u64>,
-    /// The marker whose next statement is not to reach the server.
-    withheld: Mutex<Option<String>>,
+    /// The marker whose statements are not to reach the server.
+    withheld: Mutex<Option<Withheld>>,
     withholdings: watch::Sender<u64>,
 }
 
@@ -92,7 +104,13 @@ impl Proxy {
     /// Arms the proxy: the next statement whose text holds `marker` does not reach the server, and
     /// its connection is cut.
     pub fn withhold(&self, marker: &str) {
-        *lock(&self.shared.withheld) = Some(marker.to_owned());
+        *lock(&self.shared.withheld) = Some(Withheld { marker: marker.to_owned(), times: Times::Once });
+    }
+
+    /// Like `withhold`, for every such statement until `pass`.
+    pub fn withhold_all(&self, marker: &str) {
+        let times = Times::UntilPassed;
+        *lock(&self.shared.withheld) = Some(Withheld { marker: marker.to_owned(), times });
     }
 
     /// Waits until `count` statements were withheld since the start.
@@ -102,6 +120,7 @@ impl Proxy {
 
     /// Lets everything through, which is also the start.
     pub fn pass(&self) {
+        *lock(&self.shared.withheld) = None;
         self.shared.mode.send_replace(Mode::Pass);
     }
 
@@ -276,8 +295,11 @@ async fn requests(
         };
         let withhold = {
             let mut withheld = lock(&shared.withheld);
-            let marked = runs(withheld.as_deref().unwrap_or_default());
-            marked && withheld.take().is_some()
+            let marked = runs(withheld.as_ref().map_or("", |withheld| &withheld.marker));
+            if marked {
+                withheld.take_if(|withheld| withheld.times == Times::Once);
+            }
+            marked
         };
         if withhold {
             shared.withholdings.send_modify(|withholdings| *withholdings += 1);
