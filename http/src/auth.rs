@@ -1,7 +1,8 @@
 //! Access tokens: the key that signs them, issuing, and the checks of every request.
 //!
 //! One algorithm (HS256), every claim checked. A token stands for a session (`sid`) until it expires;
-//! this room holds no state, so ending a session earlier belongs to whoever keeps sessions.
+//! this room holds no state. That a session was ended earlier is known to the accounts' revocations, and
+//! asked for by the layer around every route.
 
 use std::{
     cell::RefCell,
@@ -235,6 +236,13 @@ fn refusal(error: jsonwebtoken::errors::Error) -> Code {
 }
 
 impl Caller {
+    /// When the token is certain not to be taken any more, on any node.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        let seconds = self.expires_at.saturating_add(2 * CLOCK_SKEW_SECONDS);
+        Timestamp::from_millis(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000))
+    }
+
     fn valid_at(self, now: u64) -> Result<Self, Code> {
         if now > self.expires_at.saturating_add(CLOCK_SKEW_SECONDS) {
             Err(Code::TokenExpired)

@@ -15,6 +15,7 @@ pub fn cases() -> Vec<Case> {
         bad_tokens_open_nothing,
         an_expired_token_is_told_apart,
         buyers_do_not_administrate,
+        a_session_ends_when_its_user_says_so,
     ]
 }
 
@@ -239,4 +240,33 @@ async fn buyers_do_not_administrate(engine: Engine) {
         client.post("/api/v1/admin/load-users", &json!({})).await.problem(status, code);
     }
     assert_eq!(shop.stock(sku).await["received"], 5);
+}
+
+async fn a_session_ends_when_its_user_says_so(engine: Engine) {
+    let mut shop = Shop::start(engine).await;
+    let lin = shop.buyer("lin").await;
+    let credentials = json!({ "login": lin.username, "password": lin.password });
+    let log_in = async |shop: &Shop| {
+        let answer = shop.anonymous().post("/api/v1/auth/login", &credentials).await.ok(200);
+        shop.anonymous().with_token(answer["access_token"].as_str().expect("a token"))
+    };
+    let (first, second) = (log_in(&shop).await, log_in(&shop).await);
+    shop.anonymous().post("/api/v1/auth/logout", &Value::Null).await.problem(401, "unauthenticated");
+    assert_eq!(first.post("/api/v1/auth/logout", &Value::Null).await.status, 204);
+    first.get("/api/v1/me").await.problem(401, "unauthenticated");
+    second.get("/api/v1/me").await.ok(200);
+    assert_eq!(second.post("/api/v1/auth/logout-all", &Value::Null).await.status, 204);
+    for over in [&first, &second, &lin.client] {
+        over.get("/api/v1/me").await.problem(401, "unauthenticated");
+    }
+    // Whoever comes in again is in, and others were never out.
+    let third = log_in(&shop).await;
+    third.get("/api/v1/me").await.ok(200);
+    shop.admin.get("/api/v1/me").await.ok(200);
+    let (second, third) =
+        (second.token().expect("a token").to_owned(), third.token().expect("a token").to_owned());
+    shop.server.restart().await;
+    let visitor = shop.anonymous();
+    visitor.with_token(&second).get("/api/v1/me").await.problem(401, "unauthenticated");
+    visitor.with_token(&third).get("/api/v1/me").await.ok(200);
 }

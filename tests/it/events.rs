@@ -1,21 +1,25 @@
 //! Events for subscribers: each entry of the journal once and in order, whatever happens to the broker.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
 use async_nats::HeaderMap;
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, future::join_all};
 use serde_json::json;
 use stampede_tests::{
-    Case, Client, Cluster, ClusterSetup, FlashSale, Product, Subscriber, Traffic, all_there, eventually,
-    once, within,
+    Bought, Case, Client, Cluster, ClusterSetup, FlashSale, Product, Subscriber, Traffic, all_there,
+    eventually, once, within,
 };
 
 /// The tests of this module.
 pub fn cases() -> Vec<Case> {
-    let light = once![a_message_of_a_stranger_is_refused_and_counted, nodes_that_start_before_their_broker];
+    let light = once![
+        a_message_of_a_stranger_is_refused_and_counted,
+        nodes_that_start_before_their_broker,
+        a_trace_follows_a_purchase_over_nodes,
+    ];
     let heavy = once![
         subscribers_hear_every_event_once,
         a_lost_stream_is_filled_again,
@@ -27,6 +31,8 @@ pub fn cases() -> Vec<Case> {
 const BUYERS: usize = 12;
 /// How long the broker stays away.
 const OUTAGE: Duration = Duration::from_secs(60);
+/// How long a buyer thinks before every purchase in a long outage.
+const THINK: Duration = Duration::from_millis(100);
 /// How long a subscriber may take to hear a whole journal again.
 const REFILL_MAX: Duration = Duration::from_secs(60);
 
@@ -108,22 +114,40 @@ async fn a_broker_that_is_away_costs_nothing_that_was_promised() {
     let mut cluster = Cluster::start(3).await;
     let subscriber = Subscriber::start(&cluster.nats.url());
     let (product, during, doors) = sale(&cluster, 0).await;
+    let stranger = cluster.at(1, &cluster.shop.buyer("lin").await.client);
     // Everybody comes to the door of the node that owns the stock, and pays later: an order may live on
     // a node that cannot be asked now.
     let doors: Vec<Client> = doors.iter().map(|user| cluster.at(0, user)).collect();
-    let traffic = Traffic::start(&doors, &during, false).await;
+    let traffic = Traffic::at_leisure(&doors, &during, false, THINK).await;
     cluster.nats.kill9();
     let began = Instant::now();
-    // A node sells on what it owns to whoever comes to its own door.
-    traffic.goes_on().await;
+    while began.elapsed() < OUTAGE {
+        // A node sells on what it owns to whoever comes to its own door, all the while.
+        traffic.goes_on().await;
+        // Whoever comes to another is told so, and may try again.
+        let told = stranger.purchase(&during, 1).key("patient").send().await;
+        assert!(told.header("retry-after").parse::<u64>().is_ok(), "{}", told.text());
+        let code = told.str("code").to_owned();
+        assert!(["unavailable", "outcome_unknown"].contains(&&*code), "{code}");
+        told.problem(503, &code);
+    }
     traffic.troubled_by(&[]);
-    let promised = traffic.stop().await;
-    let over = || async { (began.elapsed() >= OUTAGE).then_some(()) };
-    within(OUTAGE * 2, over, "the outage has lasted").await;
+    let mut promised = traffic.stop().await;
     for node in 0..cluster.len() {
         cluster.node(node).client().get("/live").await.ok(200);
     }
     cluster.nats.restart().await;
+    let patient = || async {
+        let reply = stranger.purchase(&during, 1).key("patient").send().await;
+        (reply.status != 503).then_some(reply)
+    };
+    let order = eventually(patient, "the purchase at the other door is made").await.bought();
+    promised.push(Bought {
+        client: stranger.clone(),
+        key: "patient".to_owned(),
+        order_no: order["order_no"].as_str().expect("a number").to_owned(),
+        paid: false,
+    });
     all_there(&promised).await;
     let held = i64::try_from(promised.len()).expect("a count");
     assert_eq!(cluster.shop.pool(&product.sku_id, &during).await, [100_000 - held, held, 0]);
@@ -147,6 +171,37 @@ async fn nodes_that_start_before_their_broker() {
         [201, 202].contains(&reply.status).then_some(())
     };
     eventually(bought, "the other node is asked once the broker is there").await;
+}
+
+async fn a_trace_follows_a_purchase_over_nodes() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    // Nobody collects these traces.
+    let setup = ClusterSetup::new(2).env("STAMPEDE_TELEMETRY__OTLP_ENDPOINT", "http://127.0.0.1:9");
+    let cluster = setup.start().await;
+    let product = cluster.product_on(1, "5.00", 3).await;
+    let sale = cluster.shop.flash_sale(&product, &FlashSale::of(1)).await;
+    let client = async_nats::connect(cluster.nats.url()).await.expect("the broker lets anybody in here");
+    let mut events = client.subscribe("stampede.events.>").await.expect("a subscription");
+    client.flush().await.expect("the broker knows of it");
+    let me = cluster.shop.buyer("lin").await.client;
+    let request = me.purchase(&sale, 1).header("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01"));
+    let order = request.send().await.bought();
+    let reserved = format!("stampede.events.stock.reserved.{}", product.sku_id);
+    let opened = format!("stampede.events.order.opened.{}", order["order_no"].as_str().expect("a number"));
+    // The reservation was made at the other node; the order follows it by a saga.
+    let mut missing = BTreeSet::from([reserved, opened]);
+    let heard = async {
+        while !missing.is_empty() {
+            let event = events.next().await.expect("events go on");
+            if missing.remove(event.subject.as_str()) {
+                let headers = event.headers.expect("an event has headers");
+                let trace = headers.get("traceparent").map(async_nats::HeaderValue::as_str);
+                let ours = trace.is_some_and(|trace| trace.starts_with(&format!("00-{TRACE}-")));
+                assert!(ours, "{}: {trace:?}", event.subject);
+            }
+        }
+    };
+    tokio::time::timeout(REFILL_MAX, heard).await.expect("both events are published");
 }
 
 /// The sum of a metric's samples at a node.

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
 use crate::{
     client::Client,
     eventually::eventually,
     nats::Nats,
+    postgres::Postgres,
+    proxy::Proxy,
     shop::{ADMIN_PASSWORD, Engine, Product, SIGNING_KEY, Shop, ShopSetup},
     stampede::{Launch, Stampede},
 };
@@ -17,6 +20,7 @@ use crate::{
 pub struct ClusterSetup {
     nodes: usize,
     broker_last: bool,
+    proxied: bool,
     environment: Vec<(String, String)>,
 }
 
@@ -26,6 +30,8 @@ pub struct Cluster {
     pub shop: Shop,
     /// The broker between the nodes.
     pub nats: Nats,
+    /// Between the last node and PostgreSQL, if it was asked for.
+    pub proxy: Option<Proxy>,
     others: Vec<Stampede>,
     _data: Vec<TempDir>,
 }
@@ -40,13 +46,19 @@ impl ClusterSetup {
     /// So many nodes.
     #[must_use]
     pub fn new(nodes: usize) -> Self {
-        Self { nodes, broker_last: false, environment: Vec::new() }
+        Self { nodes, broker_last: false, proxied: false, environment: Vec::new() }
     }
 
     /// Has the nodes up before their broker.
     #[must_use]
     pub fn broker_starts_last(self) -> Self {
         Self { broker_last: true, ..self }
+    }
+
+    /// Has the last node reach PostgreSQL through a proxy.
+    #[must_use]
+    pub fn last_node_through_a_proxy(self) -> Self {
+        Self { proxied: true, ..self }
     }
 
     /// Adds an environment variable of every node.
@@ -70,8 +82,15 @@ impl ClusterSetup {
         }
         let shop = first.start().await;
         let database = shop.server.launch().variable("DATABASE_URL").expect("a database by URL").to_owned();
+        let proxy =
+            if self.proxied { Some(Proxy::start(Postgres::shared().await.port()).await) } else { None };
         let (mut others, mut data) = (Vec::new(), Vec::new());
         for node in 1..self.nodes {
+            let detour = proxy.as_ref().filter(|_| node + 1 == self.nodes);
+            let database = detour.map_or_else(
+                || database.clone(),
+                |proxy| proxy.url(database.rsplit_once('/').map_or("", |(_, name)| name)),
+            );
             let folder = tempfile::Builder::new().prefix("stampede-data-").tempdir().expect("a folder");
             let mut launch = Launch::new(folder.path())
                 .env("STAMPEDE_ADMIN_PASSWORD", ADMIN_PASSWORD)
@@ -89,7 +108,7 @@ impl ClusterSetup {
         if self.broker_last {
             nats.restart().await;
         }
-        let cluster = Cluster { shop, nats, others, _data: data };
+        let cluster = Cluster { shop, nats, proxy, others, _data: data };
         cluster.is_even().await;
         cluster
     }
@@ -169,6 +188,39 @@ impl Cluster {
         let shard = usize::try_from(actor["shard"].as_u64().expect("a shard")).expect("a small number");
         let owner = shards["shards"][shard]["owner"].as_str().expect("an owner").to_owned();
         (0..self.len()).find(|node| node_name(*node) == owner).expect("a node of this cluster")
+    }
+
+    /// A connection to the nodes' database.
+    async fn database(&self) -> PgConnection {
+        let url = self.shop.server.launch().variable("DATABASE_URL").expect("a database by URL");
+        PgConnection::connect(url).await.expect("PostgreSQL lets the tests in")
+    }
+
+    /// Entries in a shard's journal that were written under a later epoch, and under this one.
+    pub async fn entries_by_epoch(&self, shard: i16, epoch: i64) -> (i64, i64) {
+        let entries = sqlx::query_as(
+            "SELECT count(*) FILTER (WHERE epoch > $2), count(*) FILTER (WHERE epoch = $2)
+             FROM journal WHERE shard = $1",
+        );
+        entries.bind(shard).bind(epoch).fetch_one(&mut self.database().await).await.expect("two counts")
+    }
+
+    /// Entries that come after one of their shard with a later epoch: written by an owner that was none
+    /// any more.
+    pub async fn entries_out_of_epoch(&self) -> i64 {
+        let entries = sqlx::query_scalar(
+            "SELECT count(*) FROM (
+                 SELECT epoch, max(epoch) OVER (PARTITION BY shard ORDER BY seq) AS reached FROM journal
+             ) AS entries WHERE epoch < reached",
+        );
+        entries.fetch_one(&mut self.database().await).await.expect("a count")
+    }
+
+    /// Deadlocks that PostgreSQL had to break in the nodes' database.
+    pub async fn deadlocks(&self) -> i64 {
+        let deadlocks =
+            sqlx::query_scalar("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()");
+        deadlocks.fetch_one(&mut self.database().await).await.expect("a count")
     }
 
     /// A product whose stock lives on this node.

@@ -60,6 +60,11 @@ impl Traffic {
     /// Lets these buyers buy one unit after the other in a sale, which must let them; with `paying`
     /// every second purchase is paid for.
     pub async fn start(buyers: &[Client], sale: &str, paying: bool) -> Self {
+        Self::at_leisure(buyers, sale, paying, Duration::ZERO).await
+    }
+
+    /// The same with buyers who think for a while before every purchase.
+    pub async fn at_leisure(buyers: &[Client], sale: &str, paying: bool, think: Duration) -> Self {
         let ledger = Arc::<Mutex<Ledger>>::default();
         let stop = watch::Sender::new(false);
         let tasks = buyers.iter().map(|client| {
@@ -69,6 +74,7 @@ impl Traffic {
                 ledger: ledger.clone(),
                 stopped: stop.subscribe(),
                 paying,
+                think,
             };
             tokio::spawn(buyer.go_on_buying())
         });
@@ -188,6 +194,7 @@ struct Buyer {
     ledger: Arc<Mutex<Ledger>>,
     stopped: watch::Receiver<bool>,
     paying: bool,
+    think: Duration,
 }
 
 impl Buyer {
@@ -196,6 +203,7 @@ impl Buyer {
             if *self.stopped.borrow() {
                 return;
             }
+            tokio::time::sleep(self.think).await;
             let key = format!("purchase {number}");
             let order_no = self.insist_on_buying(&key).await;
             let bought = Bought { client: self.client.clone(), key, order_no: order_no.clone(), paid: false };

@@ -1,8 +1,8 @@
 //! Accounts: who may sign in, and as what.
 //!
-//! Owns the table `account`: names, addresses, password hashes, roles, status. Plain rows behind
-//! plain async functions, no actor; knows `kernel` and `engine`. Sessions, refresh tokens and the
-//! permissions of a role are not kept here.
+//! Owns the tables `account`: names, addresses, password hashes, roles, status; and `revocation`:
+//! sessions that were ended early. Plain rows behind plain async functions, no actor; knows `kernel`
+//! and `engine`. Sessions that run, refresh tokens and the permissions of a role are not kept here.
 //!
 //! Invariants:
 //! - usernames and e-mail addresses are unique without regard to case (two indexes);
@@ -19,6 +19,7 @@ mod model;
 mod password;
 mod profile;
 mod register;
+mod revocation;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -31,4 +32,5 @@ pub use model::{Account, Role, Status, UnknownWord};
 pub use password::{PasswordHasher, Unhashed};
 pub use profile::{ProfileChange, ProfileError, by_id, by_username, set_status, update_profile};
 pub use register::{RegisterError, register};
+pub use revocation::{Revocation, Revocations, new_session};
 pub use validate::NewAccount;

@@ -33,6 +33,7 @@ pub use create::{Created, InitialStock};
 pub use error::{ReadError, WriteError};
 pub use list::{Order, Page, ProductFilter, SortBy};
 pub use model::{Offer, Product, ProductStatus, Sku, SkuStatus, Specs, UnknownWord};
+pub use read::Stale;
 pub use seed::SeedError;
 pub use validate::{NewProduct, NewSku};
 

@@ -1,13 +1,16 @@
 //! Reading products and offers, mostly from memory.
 //!
 //! The memory lets a crowd that looks at one product cost one query a second. It never decides
-//! anything that must not be stale: a write here is forgotten at once, one on another node after
-//! [`CATALOG_CACHE_TTL_MS`] at the latest, as is one that a read of that same moment missed.
+//! anything that must not be stale: what a write has changed is forgotten here at once, on other nodes
+//! when they are told ([`Stale`]), and after [`CATALOG_CACHE_TTL_MS`] at the latest, as is what a read
+//! of that same moment missed.
 
 use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection, Row, postgres::PgRow, types::Json};
+use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::{
@@ -19,7 +22,7 @@ use crate::{
     engine::{Database, column},
     kernel::{
         CategoryId, ProductId, SkuId, UserId,
-        limits::{CATALOG_CACHE_TTL_MS, PRODUCTS_CACHED_MAX},
+        limits::{CATALOG_CACHE_TTL_MS, NEWS_WAITING_MAX, PRODUCTS_CACHED_MAX},
     },
 };
 
@@ -38,6 +41,14 @@ macro_rules! product_columns {
 }
 pub(super) use product_columns;
 
+/// What a write has changed: whatever was remembered of it is not true any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stale {
+    Product { id: ProductId, skus: Vec<SkuId> },
+    Categories,
+}
+
 /// What was read last. Absence is remembered too, so that a made-up id costs one query a second.
 #[derive(Clone)]
 pub(super) struct Memory {
@@ -45,6 +56,7 @@ pub(super) struct Memory {
     /// Which product a SKU belongs to.
     owners: Cache<SkuId, Option<ProductId>>,
     tree: Cache<(), Arc<Vec<Category>>>,
+    changed_here: broadcast::Sender<Stale>,
 }
 
 impl Memory {
@@ -54,19 +66,36 @@ impl Memory {
             products: Cache::builder().max_capacity(PRODUCTS_CACHED_MAX).time_to_live(ttl).build(),
             owners: Cache::builder().max_capacity(PRODUCTS_CACHED_MAX).time_to_live(ttl).build(),
             tree: Cache::builder().max_capacity(1).time_to_live(ttl).build(),
+            changed_here: broadcast::Sender::new(NEWS_WAITING_MAX),
         }
     }
 
     /// Forgets what a write to this product made stale.
     pub(super) async fn forget(&self, product: &Product) {
-        self.products.invalidate(&product.id).await;
-        for sku in &product.skus {
-            self.owners.invalidate(&sku.id).await;
-        }
+        let skus = product.skus.iter().map(|sku| sku.id).collect();
+        self.changed(Stale::Product { id: product.id, skus }).await;
     }
 
     pub(super) async fn forget_tree(&self) {
-        self.tree.invalidate(&()).await;
+        self.changed(Stale::Categories).await;
+    }
+
+    async fn changed(&self, stale: Stale) {
+        self.take_in(&stale).await;
+        // Nobody listens on a node that is alone.
+        let _ = self.changed_here.send(stale);
+    }
+
+    async fn take_in(&self, stale: &Stale) {
+        match stale {
+            Stale::Product { id, skus } => {
+                self.products.invalidate(id).await;
+                for sku in skus {
+                    self.owners.invalidate(sku).await;
+                }
+            }
+            Stale::Categories => self.tree.invalidate(&()).await,
+        }
     }
 
     async fn remember(&self, product: Arc<Product>) {
@@ -78,6 +107,16 @@ impl Memory {
 }
 
 impl Catalog {
+    /// What is written at this node from now on, for whoever tells the others.
+    pub fn changed_here(&self) -> broadcast::Receiver<Stale> {
+        self.memory.changed_here.subscribe()
+    }
+
+    /// Forgets what was written elsewhere.
+    pub async fn forget(&self, stale: &Stale) {
+        self.memory.take_in(stale).await;
+    }
+
     /// The product of that id with its SKUs, whatever its status, unless it is deleted.
     pub async fn by_id(&self, id: ProductId) -> Result<Option<Arc<Product>>, ReadError> {
         let load = async {

@@ -2,7 +2,10 @@
 //!
 //! A lease goes over the journal's own connections: a crowd of readers must not starve it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use sqlx::Row;
 use time::OffsetDateTime;
@@ -10,8 +13,11 @@ use uuid::Uuid;
 
 use super::spread::View;
 use crate::{
-    engine::Database,
-    kernel::limits::{HEARTBEAT_MS, LEASE_MS},
+    engine::{Database, column},
+    kernel::{
+        Timestamp,
+        limits::{HEARTBEAT_MS, LEASE_MS},
+    },
 };
 
 /// A node, and which life of it.
@@ -67,19 +73,30 @@ pub(super) async fn end(database: &Database, me: &Me) -> Result<(), sqlx::Error>
 /// What the table of shards says, and the epochs by the shards' numbers.
 pub(super) async fn look(database: &Database) -> Result<(View, Vec<i64>), sqlx::Error> {
     let mut connection = database.journal_connection().await?;
-    let nodes = sqlx::query("SELECT id FROM node WHERE lease_until > now() AND NOT leaving")
+    let alive = sqlx::query("SELECT id, leaving FROM node WHERE lease_until > now()")
         .fetch_all(&mut *connection)
         .await?;
     let shards =
         sqlx::query("SELECT owner, epoch FROM shard ORDER BY id").fetch_all(&mut *connection).await?;
-    let nodes = nodes.iter().map(|row| row.try_get(0)).collect::<Result<BTreeSet<String>, _>>()?;
-    let mut view = View { nodes, owners: Vec::with_capacity(shards.len()) };
+    let (mut nodes, mut leaving) = (BTreeSet::new(), BTreeSet::new());
+    for row in &alive {
+        let side = if row.try_get(1)? { &mut leaving } else { &mut nodes };
+        side.insert(row.try_get::<String, _>(0)?);
+    }
+    let mut view = View { nodes, leaving, owners: Vec::with_capacity(shards.len()) };
     let mut epochs = Vec::with_capacity(shards.len());
     for row in &shards {
         view.owners.push(row.try_get(0)?);
         epochs.push(row.try_get(1)?);
     }
     Ok((view, epochs))
+}
+
+/// Until when each node's lease lasts, by the nodes' names.
+pub async fn leases(database: &Database) -> Result<BTreeMap<String, Timestamp>, sqlx::Error> {
+    let mut connection = database.connection().await?;
+    let rows = sqlx::query("SELECT id, lease_until FROM node").fetch_all(&mut *connection).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, column::moment(row, "lease_until")?))).collect()
 }
 
 /// The node that runs on this shop, if one does. A lease that has not lapsed may be a dead node's, so

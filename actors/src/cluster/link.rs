@@ -16,7 +16,7 @@ use std::{
 use async_nats::{Client, Request, client::RequestErrorKind};
 use dashmap::DashMap;
 use futures_util::{StreamExt, future::BoxFuture};
-use prometheus::IntCounterVec;
+use prometheus::{IntCounter, IntCounterVec};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
@@ -63,6 +63,8 @@ pub struct LinkMetrics {
     pub asks: IntCounterVec,
     /// Messages from outside that were not heard, by cause.
     pub refused: IntCounterVec,
+    /// Changes at other nodes of which this one was told.
+    pub news: IntCounter,
 }
 
 /// Messages that wait for their answers.

@@ -15,7 +15,8 @@ use crate::{
 /// How the trace of a message is written and taken up again.
 #[derive(Clone, Copy)]
 pub struct Traces {
-    pub current: fn() -> Option<String>,
+    /// The `traceparent` of a span, if it is traced.
+    pub of: fn(&Span) -> Option<String>,
     pub continued: fn(&Span, &str),
 }
 
@@ -52,7 +53,7 @@ impl Router for Node {
     }
 
     fn trace(&self) -> Option<String> {
-        (self.traces.current)()
+        (self.traces.of)(&Span::current())
     }
 
     fn continue_trace(&self, span: &Span, trace: &str) {

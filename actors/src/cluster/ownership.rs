@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, Ordering, fence},
     },
     time::{Duration, Instant},
 };
@@ -46,6 +46,8 @@ pub struct OwnershipMetrics {
     pub nodes: IntGauge,
     /// Shards taken, at a start, from a dead node or after an outcome was unknown.
     pub takeovers: IntCounter,
+    /// Seconds that renewals of the lease took.
+    pub renewal_seconds: Histogram,
     /// Seconds from the last message let in until the shards were another's.
     pub handoff_seconds: Histogram,
 }
@@ -53,22 +55,14 @@ pub struct OwnershipMetrics {
 /// Why a shard was not handed over.
 #[derive(Debug, thiserror::Error)]
 pub enum HandoffError {
-    #[error("this node does not hold the shard")]
+    #[error("the node does not hold the shard")]
     NotHeld,
-    #[error("there is no other node that lives")]
+    #[error("there is no such other node that lives and takes shards")]
     NobodyThere,
-    #[error("the shard's actors did not come to rest in time; it stays")]
+    #[error("actors did not come to rest in time; their shards stay")]
     Busy,
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
-}
-
-/// A request to hand a shard over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Handoff {
-    pub shard: ShardId,
-    /// The node that shall have it; any other, if none is named.
-    pub to: Option<String>,
 }
 
 /// How this node tells the others.
@@ -87,7 +81,10 @@ pub struct Ownership {
     /// None when this node is on its own: then all shards are its own.
     others: Option<Announcer>,
     metrics: OwnershipMetrics,
-    leaving: AtomicBool,
+    /// The process is about to end.
+    stopping: AtomicBool,
+    /// An administrator wants no shards here.
+    emptied: AtomicBool,
     /// Held while shards are handed over.
     moving: Mutex<()>,
 }
@@ -104,8 +101,20 @@ impl Ownership {
     ) -> Arc<Self> {
         let me = Me { node: routes.me().to_owned(), incarnation: Uuid::new_v4() };
         let others = others.map(|(client, seal)| Announcer { client, seal });
-        let (leaving, moving) = (AtomicBool::new(false), Mutex::new(()));
-        Arc::new(Self { database, journal, routes, directories, me, others, metrics, leaving, moving })
+        let (stopping, emptied) = (AtomicBool::new(false), AtomicBool::new(false));
+        let moving = Mutex::new(());
+        Arc::new(Self {
+            database,
+            journal,
+            routes,
+            directories,
+            me,
+            others,
+            metrics,
+            stopping,
+            emptied,
+            moving,
+        })
     }
 
     /// Begins this node's life. On its own it takes every shard; among others those that are its own by
@@ -149,7 +158,7 @@ impl Ownership {
                 }
                 Err(cause) => warn!(%cause, "the lease could not be renewed"),
             }
-            if self.others.is_some() && !self.leaving.load(Ordering::Acquire) {
+            if self.takes_part() {
                 tokio::spawn(self.clone().even_out());
             }
             // Whoever waits for a shard asks again and again.
@@ -157,14 +166,27 @@ impl Ownership {
         }
     }
 
+    /// Whether this node is to have a share of the shards.
+    fn takes_part(&self) -> bool {
+        self.others.is_some() && !self.is_leaving()
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.stopping.load(Ordering::Acquire) || self.emptied.load(Ordering::Acquire)
+    }
+
     /// Renews the lease and takes up what the table says; `false` if another life has the lease.
     async fn beat(&self) -> Result<bool, sqlx::Error> {
         let sent = Instant::now();
-        if !lease::renew(&self.database, &self.me, self.leaving.load(Ordering::Acquire)).await? {
+        if !lease::renew(&self.database, &self.me, self.is_leaving()).await? {
             return Ok(false);
         }
+        self.metrics.renewal_seconds.observe(sent.elapsed().as_secs_f64());
         self.routes.leased(sent);
         let view = self.look().await?;
+        if view.nodes.is_empty() && self.emptied.swap(false, Ordering::AcqRel) {
+            warn!("no other node is left: this one, which was emptied, takes shards again");
+        }
         // Shards that the writer let go of because it could not be sure of them, and those that another
         // node gave to this one: by the table they are its own.
         let holdings = self.journal.holdings();
@@ -172,7 +194,7 @@ impl Ownership {
         let lost: Vec<ShardId> =
             (0..holdings.count()).filter(|shard| own(shard) && holdings.epoch(*shard).is_none()).collect();
         let mut changed = self.take(lost, Whose::Own).await?;
-        if self.others.is_some() && !self.leaving.load(Ordering::Acquire) {
+        if self.takes_part() {
             changed |= self.take(view.to_take(&self.me.node), Whose::Free).await?;
         }
         if changed {
@@ -185,7 +207,9 @@ impl Ownership {
     /// Reads the table, and lets go of what it says is another's.
     async fn look(&self) -> Result<View, sqlx::Error> {
         let (view, epochs) = lease::look(&self.database).await?;
-        let lost = self.routes.update(&view, &epochs);
+        let mut lost = self.routes.update(&view, &epochs);
+        // Those that are being handed over end with the handing over.
+        lost.retain(|shard| !self.journal.holdings().is_leaving(*shard));
         if !lost.is_empty() {
             warn!(shards = ?lost, "these shards belong to another node now");
             self.step_down(&lost);
@@ -237,17 +261,51 @@ impl Ownership {
         drop(moving);
     }
 
-    /// Hands one shard over.
-    pub async fn hand_over(&self, handoff: Handoff) -> Result<(), HandoffError> {
+    /// Hands one shard over to that node, or to any other.
+    pub async fn hand_over(&self, shard: ShardId, to: Option<String>) -> Result<(), HandoffError> {
         let _moving = self.moving.lock().await;
-        if self.journal.holdings().epoch(handoff.shard).is_none() {
+        if self.journal.holdings().epoch(shard).is_none() {
             return Err(HandoffError::NotHeld);
         }
         let view = self.look().await?;
-        let other =
-            |node: &&String| **node != self.me.node && handoff.to.as_ref().is_none_or(|to| to == *node);
+        let other = |node: &&String| **node != self.me.node && to.as_ref().is_none_or(|to| to == *node);
         let to = view.nodes.iter().find(other).ok_or(HandoffError::NobodyThere)?;
-        self.give(vec![handoff.shard], to).await
+        self.give(vec![shard], to).await
+    }
+
+    /// Hands all shards over, and takes none until this node resumes or starts again.
+    pub async fn empty(&self) -> Result<(), HandoffError> {
+        let _moving = self.moving.lock().await;
+        if !self.look().await?.nodes.iter().any(|node| *node != self.me.node) {
+            return Err(HandoffError::NobodyThere);
+        }
+        self.emptied.store(true, Ordering::Release);
+        let given = self.give_all().await;
+        if given.is_err() {
+            self.emptied.store(false, Ordering::Release);
+        }
+        given
+    }
+
+    /// Takes this node's share again.
+    pub async fn resume(&self) -> Result<(), HandoffError> {
+        self.emptied.store(false, Ordering::Release);
+        lease::renew(&self.database, &self.me, self.is_leaving()).await?;
+        self.announce().await;
+        Ok(())
+    }
+
+    /// Says that this node wants no shards, and gives away all that it has.
+    async fn give_all(&self) -> Result<(), HandoffError> {
+        lease::renew(&self.database, &self.me, true).await?;
+        let mut given = Ok(());
+        for Gift { shards, to } in self.look().await?.to_give(&self.me.node) {
+            if let Err(cause) = self.give(shards, &to).await {
+                warn!(%cause, to, "shards were not handed over");
+                given = Err(cause);
+            }
+        }
+        given
     }
 
     /// Gives everything away before this node goes, as far as there is somebody to take it. Requests are
@@ -256,16 +314,10 @@ impl Ownership {
         if self.others.is_none() {
             return;
         }
-        self.leaving.store(true, Ordering::Release);
+        self.stopping.store(true, Ordering::Release);
         let leaving = async {
             let _moving = self.moving.lock().await;
-            lease::renew(&self.database, &self.me, true).await?;
-            for Gift { shards, to } in self.look().await?.to_give(&self.me.node) {
-                if let Err(cause) = self.give(shards, &to).await {
-                    warn!(%cause, to, "shards were not handed over; they are taken when the lease lapses");
-                }
-            }
-            Ok::<(), sqlx::Error>(())
+            self.give_all().await
         };
         match tokio::time::timeout(Duration::from_millis(LEAVE_MS_MAX), leaving).await {
             Ok(Ok(())) => info!(held = self.journal.holdings().held().count(), "this node has handed over"),
@@ -297,6 +349,8 @@ impl Ownership {
         for shard in &shards {
             holdings.set_leaving(*shard, true);
         }
+        // Before anybody is looked for: whoever lets messages in does it the other way round.
+        fence(Ordering::SeqCst);
         if !self.came_to_rest(&shards).await {
             for shard in &shards {
                 holdings.set_leaving(*shard, false);

@@ -24,9 +24,10 @@ use sqlx::{Connection as _, Row};
 use time::OffsetDateTime;
 use tracing::{info, warn};
 
+use super::Traces;
 use crate::{
     engine::{Database, DatabaseError},
-    journal::{Entry, Journal, Run, ShardId, Subscription, exchange_checkpoints},
+    journal::{Entry, Journal, Run, ShardId, Subscription, exchange_checkpoints, set_checkpoints_back},
     kernel::limits::{
         EVENTS_KEPT_SECONDS, RELAY_ANSWER_MS, RELAY_LOOK_MS, RELAY_RETRY_MS, RELAYED_EVENTS_MAX,
         STREAM_GRACE_MS,
@@ -61,28 +62,36 @@ enum RelayError {
     Contended,
 }
 
+/// A stream of events: when it was made, and how far it goes.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    created: OffsetDateTime,
+    last: i64,
+}
+
 /// The task that publishes the events of the shards held here.
 pub struct Relay {
     database: Database,
     subscription: Subscription,
     jetstream: jetstream::Context,
     replicas: usize,
+    traces: Traces,
     metrics: RelayMetrics,
 }
 
 impl Relay {
     /// A relay that goes on where the last one ended.
     pub async fn open(
-        database: &Database,
-        journal: &Journal,
+        (database, journal): (&Database, &Journal),
         client: &Client,
         replicas: usize,
+        traces: Traces,
         metrics: RelayMetrics,
     ) -> Result<Self, DatabaseError> {
         let subscription = Subscription::open(SUBSCRIPTION, database, journal).await?;
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(Duration::from_millis(RELAY_ANSWER_MS));
-        Ok(Self { database: database.clone(), subscription, jetstream, replicas, metrics })
+        Ok(Self { database: database.clone(), subscription, jetstream, replicas, traces, metrics })
     }
 
     /// Publishes until the process ends.
@@ -133,7 +142,8 @@ impl Relay {
         let mut sent: Vec<PublishAckFuture> = Vec::with_capacity(entries.len());
         for entry in entries {
             let payload = entry.payload.as_bytes().to_vec().into();
-            let publishing = self.jetstream.publish_with_headers(subject(entry), headers(entry), payload);
+            let publishing =
+                self.jetstream.publish_with_headers(subject(entry), self.headers(entry), payload);
             sent.push(publishing.await.map_err(|error| failed(&error))?);
         }
         let acknowledged = try_join_all(sent.into_iter().map(IntoFuture::into_future)).await;
@@ -167,6 +177,7 @@ impl Relay {
     /// Makes the stream if it is missing, and goes back if it has lost something.
     async fn check_stream(&mut self) -> Result<(), RelayError> {
         let failed = |error: &dyn std::fmt::Display| RelayError::Stream(error.to_string());
+        // What is known is read before the stream is: a stream that lost nothing has all of that and more.
         let known = self.known_stream().await?;
         let mut stream = match self.jetstream.get_stream(EVENTS).await {
             Ok(stream) => stream,
@@ -181,9 +192,11 @@ impl Relay {
             Err(error) => return Err(failed(&error)),
         };
         let info = stream.info().await.map_err(|error| failed(&error))?;
-        let created = OffsetDateTime::from(SystemTime::from(info.created));
-        let last = i64::try_from(info.state.last_sequence).unwrap_or(i64::MAX);
-        if self.refill(created, last).await? {
+        let found = Known {
+            created: OffsetDateTime::from(SystemTime::from(info.created)),
+            last: i64::try_from(info.state.last_sequence).unwrap_or(i64::MAX),
+        };
+        if self.refill(known, found).await? {
             self.metrics.refilled.inc();
             self.subscription.rewind().await?;
         }
@@ -203,73 +216,82 @@ impl Relay {
         }
     }
 
-    async fn known_stream(&self) -> Result<Option<OffsetDateTime>, DatabaseError> {
+    /// CloudEvents 1.0 in binary mode. The trace is known as long as the event is in memory.
+    fn headers(&self, entry: &Entry) -> HeaderMap {
+        let id = format!("{}-{}", entry.position.shard, entry.position.seq);
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Msg-Id", id.as_str());
+        headers.insert("ce-specversion", "1.0");
+        headers.insert("ce-id", id.as_str());
+        headers.insert("ce-source", format!("/stampede/shards/{}", entry.position.shard).as_str());
+        headers.insert("ce-type", format!("stampede.{}.{}", entry.kind, entry.event_type).as_str());
+        headers.insert("ce-subject", &*entry.id);
+        headers.insert("ce-sequence", entry.position.seq.to_string().as_str());
+        headers.insert("content-type", "application/json");
+        if let Some(trace) = (self.traces.of)(&entry.span) {
+            headers.insert("traceparent", trace.as_str());
+        }
+        headers
+    }
+
+    /// The stream as it was when something was published last.
+    async fn known_stream(&self) -> Result<Option<Known>, DatabaseError> {
         let mut connection = self.database.connection().await?;
-        sqlx::query_scalar("SELECT stream_created FROM relay").fetch_optional(&mut *connection).await
+        let known = sqlx::query("SELECT stream_created, last_sequence FROM relay")
+            .fetch_optional(&mut *connection)
+            .await?;
+        known.map(|row| Ok(Known { created: row.try_get(0)?, last: row.try_get(1)? })).transpose()
     }
 
     /// Sets the checkpoints back, for all nodes, if the stream is another one or shorter than it was.
-    async fn refill(&self, created: OffsetDateTime, last: i64) -> Result<bool, DatabaseError> {
+    async fn refill(&self, known: Option<Known>, found: Known) -> Result<bool, DatabaseError> {
         let mut connection = self.database.connection().await?;
+        let Some(known) = known else {
+            sqlx::query(
+                "INSERT INTO relay (stream_created, last_sequence) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            )
+            .bind(found.created)
+            .bind(found.last)
+            .execute(&mut *connection)
+            .await?;
+            return Ok(false);
+        };
+        // The database keeps microseconds.
+        let another = (found.created - known.created).abs() > time::Duration::MILLISECOND;
+        let lost = if another { i64::MAX } else { known.last - found.last };
+        if lost <= 0 {
+            return Ok(false);
+        }
         let mut transaction = connection.begin().await?;
-        sqlx::query(
-            "INSERT INTO relay (stream_created, last_sequence) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        set_checkpoints_back(&mut transaction, SUBSCRIPTION, lost).await?;
+        let noted = sqlx::query(
+            "UPDATE relay SET stream_created = $1, last_sequence = $2
+             WHERE stream_created = $3 AND last_sequence = $4",
         )
-        .bind(created)
-        .bind(last)
+        .bind(found.created)
+        .bind(found.last)
+        .bind(known.created)
+        .bind(known.last)
         .execute(&mut *transaction)
         .await?;
-        let known = sqlx::query("SELECT stream_created, last_sequence FROM relay FOR UPDATE")
-            .fetch_one(&mut *transaction)
-            .await?;
-        let (was, reached): (OffsetDateTime, i64) = (known.try_get(0)?, known.try_get(1)?);
-        // The database keeps microseconds.
-        let another = (created - was).abs() > time::Duration::MILLISECOND;
-        let lost = if another { i64::MAX } else { reached - last };
-        if lost > 0 {
-            warn!(another, lost, "the stream of events has lost some; they are published again");
-            sqlx::query("UPDATE checkpoint SET seq = greatest(0, seq - $2) WHERE subscription = $1")
-                .bind(SUBSCRIPTION)
-                .bind(lost)
-                .execute(&mut *transaction)
-                .await?;
-            sqlx::query("UPDATE relay SET stream_created = $1, last_sequence = $2")
-                .bind(created)
-                .bind(last)
-                .execute(&mut *transaction)
-                .await?;
+        if noted.rows_affected() == 0 {
+            // Another node has noticed first.
+            transaction.rollback().await?;
+            return Ok(true);
         }
+        warn!(another, lost, "the stream of events has lost some; they are published again");
         transaction.commit().await?;
-        Ok(lost > 0)
+        Ok(true)
     }
 }
 
 /// Has every event published again, from the first. Subscribers know those that they had by their ids.
 pub async fn republish(database: &Database) -> Result<(), DatabaseError> {
     let mut connection = database.connection().await?;
-    sqlx::query("UPDATE checkpoint SET seq = 0 WHERE subscription = $1")
-        .bind(SUBSCRIPTION)
-        .execute(&mut *connection)
-        .await
-        .map(drop)
+    set_checkpoints_back(&mut connection, SUBSCRIPTION, i64::MAX).await
 }
 
 /// The subject of an entry. Ids are UUIDs and order numbers, which hold nothing that a subject may not.
 fn subject(entry: &Entry) -> String {
     format!("stampede.events.{}.{}.{}", entry.kind, entry.event_type, entry.id)
-}
-
-/// CloudEvents 1.0 in binary mode.
-fn headers(entry: &Entry) -> HeaderMap {
-    let id = format!("{}-{}", entry.position.shard, entry.position.seq);
-    let mut headers = HeaderMap::new();
-    headers.insert("Nats-Msg-Id", id.as_str());
-    headers.insert("ce-specversion", "1.0");
-    headers.insert("ce-id", id.as_str());
-    headers.insert("ce-source", format!("/stampede/shards/{}", entry.position.shard).as_str());
-    headers.insert("ce-type", format!("stampede.{}.{}", entry.kind, entry.event_type).as_str());
-    headers.insert("ce-subject", &*entry.id);
-    headers.insert("ce-sequence", entry.position.seq.to_string().as_str());
-    headers.insert("content-type", "application/json");
-    headers
 }

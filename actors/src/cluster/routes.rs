@@ -139,7 +139,9 @@ impl Routes {
             .iter()
             .zip(epochs)
             .map(|(owner, epoch)| Route {
-                alive: owner.as_ref().is_some_and(|owner| view.nodes.contains(owner)),
+                alive: owner
+                    .as_ref()
+                    .is_some_and(|owner| view.nodes.contains(owner) || view.leaving.contains(owner)),
                 owner: owner.clone(),
                 epoch: *epoch,
             })

@@ -9,6 +9,8 @@ use crate::journal::ShardId;
 pub struct View {
     /// Nodes whose lease has not lapsed and that are not about to go.
     pub nodes: BTreeSet<String>,
+    /// Nodes whose lease has not lapsed and that want no shards.
+    pub leaving: BTreeSet<String>,
     /// The owner of every shard, by its number.
     pub owners: Vec<Option<String>>,
 }
@@ -105,6 +107,7 @@ mod tests {
         let owner = |owner: &&str| (!owner.is_empty()).then(|| (*owner).to_owned());
         View {
             nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
+            leaving: BTreeSet::new(),
             owners: owners.iter().map(owner).collect(),
         }
     }

@@ -15,7 +15,7 @@ use async_nats::{
 };
 use futures_util::StreamExt;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{
     Server,
@@ -111,12 +111,10 @@ pub(super) const fn patience() -> Duration {
 /// Takes the commands for a shard that is held here out of the queue, until it ends with the shard.
 pub(super) async fn work(server: Arc<Server>, client: Client, shard: ShardId, replicas: usize) {
     let jetstream = context(&client);
-    let mut away = false;
     loop {
-        if let Err(cause) = work_on(&server, &jetstream, shard, replicas).await
-            && !std::mem::replace(&mut away, true)
-        {
-            warn!(cause, shard, "commands of other nodes wait in the queue");
+        if let Err(cause) = work_on(&server, &jetstream, shard, replicas).await {
+            // That the broker is away is said once, by the connection.
+            debug!(cause, shard, "commands of other nodes wait in the queue");
         }
         tokio::time::sleep(Duration::from_millis(RELAY_RETRY_MS)).await;
     }

@@ -30,5 +30,5 @@ pub use outbox::Outbox;
 pub use replay::{History, HistoryRequest, fold_source, read_after, read_histories};
 pub use snapshot::{Snapshot, write_snapshot};
 pub(crate) use subscription::checkpoints;
-pub use subscription::{Run, Subscription, advance_checkpoints, exchange_checkpoints};
+pub use subscription::{Run, Subscription, advance_checkpoints, exchange_checkpoints, set_checkpoints_back};
 pub use writer::{Journal, Writer, WriterMetrics};

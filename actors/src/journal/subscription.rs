@@ -193,6 +193,27 @@ pub async fn advance_checkpoints(
     .map(drop)
 }
 
+/// Moves every checkpoint back by so many entries, in the caller's transaction.
+pub async fn set_checkpoints_back(
+    connection: &mut sqlx::PgConnection,
+    name: &str,
+    entries: i64,
+) -> Result<(), sqlx::Error> {
+    // Locked in the same order as by those who move them forward.
+    sqlx::query(
+        "WITH standing AS (
+             SELECT shard FROM checkpoint WHERE subscription = $1 ORDER BY shard FOR UPDATE
+         )
+         UPDATE checkpoint SET seq = greatest(0, seq - $2) FROM standing
+         WHERE checkpoint.subscription = $1 AND checkpoint.shard = standing.shard",
+    )
+    .bind(name)
+    .bind(entries)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
 /// A run of one shard's entries: everything after `from`, up to and with `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
@@ -219,10 +240,19 @@ pub async fn exchange_checkpoints(
     .bind(&shards)
     .execute(&mut *connection)
     .await?;
+    // Locked in the order of the shards: while shards change hands, two nodes may want the same rows.
     let moved = sqlx::query(
-        "UPDATE checkpoint SET seq = moved.target
-         FROM unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS moved (shard, start, target)
-         WHERE checkpoint.subscription = $1 AND checkpoint.shard = moved.shard AND checkpoint.seq = moved.start",
+        "WITH standing AS (
+             SELECT checkpoint.shard, moved.target
+             FROM checkpoint
+             JOIN unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS moved (shard, start, target)
+               ON checkpoint.shard = moved.shard AND checkpoint.seq = moved.start
+             WHERE checkpoint.subscription = $1
+             ORDER BY checkpoint.shard
+             FOR UPDATE OF checkpoint
+         )
+         UPDATE checkpoint SET seq = standing.target FROM standing
+         WHERE checkpoint.subscription = $1 AND checkpoint.shard = standing.shard",
     )
     .bind(name)
     .bind(&shards)

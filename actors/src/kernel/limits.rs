@@ -134,6 +134,12 @@ pub const CLOCK_SKEW_MS_MAX: i64 = 30_000;
 /// Senders and subjects of which a node remembers the last message.
 pub const SENDERS_KNOWN_MAX: usize = 8_192;
 
+/// Changes that wait to be told to other nodes; what is beyond them, these find out by themselves.
+pub const NEWS_WAITING_MAX: usize = 4_096;
+/// How long another node may take to answer a question of an administrator, or to do as it is told.
+pub const NODE_ANSWER_MS: u64 = 1_000;
+pub const NODE_HANDOFF_MS: u64 = 12_000;
+
 /// How long Redis may take to answer before a request goes on without it.
 pub const REDIS_ANSWER_MS: u64 = 20;
 /// Questions to Redis that are under way at once, as many as it answers in time; the next request goes
@@ -167,6 +173,14 @@ pub const PASSWORD_BYTES_MAX: usize = 1_024;
 pub const PASSWORD_CHARS_MIN: usize = 8;
 /// Callers that wait for a core to hash a password on; the next is told that the shop is busy.
 pub const HASH_WAITERS_MAX: usize = 256;
+/// How often sessions that were ended on other nodes are looked for.
+pub const REVOCATION_POLL_MS: u64 = 1_000;
+/// How far back of its last look such a look reaches, for rows that were committed late.
+pub const REVOCATION_OVERLAP_MS: i64 = 10_000;
+/// How often sessions are forgotten whose tokens have expired.
+pub const REVOCATION_SWEEP_INTERVAL_MS: u64 = 600_000;
+/// The longest life of an access token.
+pub const ACCESS_TOKEN_SECONDS_MAX: u32 = 86_400;
 /// Accounts made by one statement for a load test.
 pub const LOAD_USERS_BATCH: u32 = 1_000;
 /// Accounts made for a load test.
@@ -200,5 +214,6 @@ pub const PAGE_MAX: u32 = 100_000;
 pub const KEYWORD_CHARS_MAX: usize = 100;
 /// Products kept in memory for reading, and as many SKUs.
 pub const PRODUCTS_CACHED_MAX: u64 = 20_000;
-/// How long a product in memory may differ from its row after a write elsewhere.
+/// How long a product in memory may differ from its row after a write elsewhere of which this node was
+/// not told.
 pub const CATALOG_CACHE_TTL_MS: u64 = 1_000;

@@ -12,5 +12,6 @@ mod stock;
 
 pub use orders::{OrderFilter, OrderStatistics, order_owner, order_page, order_statistics};
 pub use projector::{ProjectError, Projector, ProjectorMetrics, catch_up, rebuild};
+pub use reconcile::{Progress, progress};
 pub use sales::{SaleRow, open_sale_of, sale_by_id, sale_page};
 pub use stock::{available_of, skus_with_stock, stock_of};

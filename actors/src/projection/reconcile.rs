@@ -11,7 +11,7 @@ use tracing::info;
 use super::{projector::SUBSCRIPTION, stock_of};
 use crate::{
     engine::Database,
-    journal::{HistoryRequest, fold_source, read_histories},
+    journal::{HistoryRequest, ShardId, fold_source, read_histories},
     kernel::SkuId,
     order::{Order, Status},
     runtime::{Entity, fold},
@@ -41,7 +41,8 @@ const FOLD_BATCH: usize = 200;
 
 /// Compares the tables with the folded journal, and memory too if `memory` is given.
 pub async fn reconcile(database: &Database, memory: Option<&StockActors>) -> Result<Report, sqlx::Error> {
-    let mut report = Report { lag: lag(database).await?, ..Report::default() };
+    let lag = progress(database).await?.values().map(|progress| progress.lag).sum();
+    let mut report = Report { lag, ..Report::default() };
     if report.lag > 0 {
         return Ok(report);
     }
@@ -114,17 +115,38 @@ pub async fn reconcile(database: &Database, memory: Option<&StockActors>) -> Res
     Ok(report)
 }
 
-/// Events in the journal that the tables have not taken in.
-async fn lag(database: &Database) -> Result<i64, sqlx::Error> {
+/// How far a shard's journal goes, and the tables with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Events in the journal.
+    pub head: i64,
+    /// Those of them that the tables have not taken in.
+    pub lag: i64,
+}
+
+/// The progress of every shard, whoever owns it.
+pub async fn progress(database: &Database) -> Result<BTreeMap<ShardId, Progress>, sqlx::Error> {
     let mut connection = database.connection().await?;
-    sqlx::query_scalar(
-        "SELECT coalesce(sum(heads.head - coalesce(checkpoint.seq, 0)), 0)::bigint
-         FROM (SELECT shard, max(seq) AS head FROM journal GROUP BY shard) AS heads
-         LEFT JOIN checkpoint ON checkpoint.shard = heads.shard AND checkpoint.subscription = $1",
+    let rows = sqlx::query(
+        "SELECT heads.id, heads.head, heads.head - coalesce(checkpoint.seq, 0) AS lag
+         FROM (
+             SELECT id, coalesce((
+                 SELECT seq FROM journal WHERE journal.shard = shard.id ORDER BY seq DESC LIMIT 1
+             ), 0) AS head
+             FROM shard
+         ) AS heads
+         LEFT JOIN checkpoint ON checkpoint.shard = heads.id AND checkpoint.subscription = $1",
     )
     .bind(SUBSCRIPTION)
-    .fetch_one(&mut *connection)
-    .await
+    .fetch_all(&mut *connection)
+    .await?;
+    let shard = |id: i16| ShardId::try_from(id).unwrap_or(0);
+    rows.iter()
+        .map(|row| {
+            let progress = Progress { head: row.try_get("head")?, lag: row.try_get("lag")? };
+            Ok((shard(row.try_get("id")?), progress))
+        })
+        .collect()
 }
 
 async fn folded<E: Entity>(

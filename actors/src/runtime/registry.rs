@@ -1,10 +1,10 @@
 //! The directory of one kind of actor: from an id to the live actor.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering, fence},
     },
     time::{Duration, Instant},
 };
@@ -80,6 +80,27 @@ pub enum ActorState {
     Asleep,
 }
 
+/// What became of a message at the door of an actor.
+enum Admitted<E: Entity> {
+    /// It is in; here its answer will be.
+    In(oneshot::Receiver<Answer<E>>),
+    Not(AskError<E::Refusal>),
+    /// The actor's shard is on its way elsewhere; this is the message.
+    Moved(E::Id, Body<E>),
+}
+
+impl<E: Entity> Admitted<E> {
+    /// The answer, or the message again if the actor has moved.
+    async fn answer(self) -> Result<Answer<E>, (E::Id, Body<E>)> {
+        match self {
+            // A sender dropped without an answer: the actor ended before it decided.
+            Admitted::In(answer) => Ok(answer.await.unwrap_or(Err(AskError::Unavailable))),
+            Admitted::Not(error) => Ok(Err(error)),
+            Admitted::Moved(id, body) => Err((id, body)),
+        }
+    }
+}
+
 /// The directory of the actors of kind `E`.
 pub struct Registry<E: Entity> {
     pub(super) runtime: Arc<Runtime>,
@@ -120,17 +141,24 @@ impl<E: Entity> Registry<E> {
         command: E::Command,
     ) -> impl Future<Output = Answer<E>> + Send + use<E> {
         let shard = self.shard(actor);
-        let begun = match self.runtime.router.place(shard) {
-            Place::Here { epoch } => Ok(self.admit(actor, (shard, epoch), id, Body::Command(command))),
-            Place::There { .. } | Place::Nowhere => {
-                let trace = self.runtime.router.trace();
-                let ask = RemoteAsk::new(actor, &id, &Body::<E>::Command(command), trace);
+        let admitted = match self.runtime.router.place(shard) {
+            Place::Here { epoch } => self.admit(actor, (shard, epoch), id, Body::Command(command)),
+            Place::There { .. } | Place::Nowhere => Admitted::Moved(id, Body::Command(command)),
+        };
+        let begun = match admitted {
+            Admitted::Moved(id, body) => {
+                let ask = RemoteAsk::new(actor, &id, &body, self.runtime.router.trace());
                 Err(self.runtime.router.tell(shard, Arc::new(ask)))
             }
+            here @ (Admitted::In(_) | Admitted::Not(_)) => Ok(here),
         };
         async move {
             match begun {
-                Ok(admitted) => admitted?.await.unwrap_or(Err(AskError::Unavailable)),
+                Ok(admitted) => match admitted.answer().await {
+                    Ok(answer) => answer,
+                    // What has moved was told above.
+                    Err(_) => Err(AskError::Unavailable),
+                },
                 Err(told) => match told.await {
                     Delivery::Answer(answer) => answer.read::<E>(),
                     Delivery::NotDelivered | Delivery::Lost => Err(AskError::OutcomeUnknown),
@@ -157,21 +185,20 @@ impl<E: Entity> Registry<E> {
     /// Asks the actor wherever it lives.
     async fn ask(&self, actor: Uuid, id: E::Id, body: Body<E>) -> Answer<E> {
         let shard = self.shard(actor);
-        match self.runtime.router.place(shard) {
-            Place::Here { epoch } => self.ask_here(actor, (shard, epoch), id, body).await,
-            Place::There { .. } | Place::Nowhere => self.ask_elsewhere(actor, shard, id, body).await,
-        }
-    }
-
-    async fn ask_here(&self, actor: Uuid, at: (ShardId, i64), id: E::Id, body: Body<E>) -> Answer<E> {
-        let answer = self.admit(actor, at, id, body)?;
-        // A sender dropped without an answer: the actor ended before it decided.
-        answer.await.unwrap_or(Err(AskError::Unavailable))
+        let moved = match self.runtime.router.place(shard) {
+            Place::Here { epoch } => match self.admit(actor, (shard, epoch), id, body).answer().await {
+                Ok(answer) => return answer,
+                Err(moved) => moved,
+            },
+            Place::There { .. } | Place::Nowhere => (id, body),
+        };
+        self.ask_elsewhere(actor, shard, moved).await
     }
 
     /// Asks the actor on another node, and goes after it while its shard moves: that costs the caller
     /// patience, not an error.
-    async fn ask_elsewhere(&self, actor: Uuid, shard: ShardId, id: E::Id, body: Body<E>) -> Answer<E> {
+    async fn ask_elsewhere(&self, actor: Uuid, shard: ShardId, message: (E::Id, Body<E>)) -> Answer<E> {
+        let (mut id, mut body) = message;
         let router = &self.runtime.router;
         let repeatable = body.is_repeatable();
         let ask = Arc::new(RemoteAsk::new(actor, &id, &body, router.trace()));
@@ -183,7 +210,13 @@ impl<E: Entity> Registry<E> {
         loop {
             let place = router.place(shard);
             let delivery = match place {
-                Place::Here { epoch } => return self.ask_here(actor, (shard, epoch), id, body).await,
+                Place::Here { epoch } => match self.admit(actor, (shard, epoch), id, body).answer().await {
+                    Ok(answer) => return answer,
+                    Err(moved) => {
+                        (id, body) = moved;
+                        Delivery::NotDelivered
+                    }
+                },
                 Place::There { epoch } => {
                     tokio::select! {
                         delivery = router.ask(shard, epoch, ask.clone()) => delivery,
@@ -207,29 +240,29 @@ impl<E: Entity> Registry<E> {
         }
     }
 
-    fn admit(
-        &self,
-        actor: Uuid,
-        (shard, epoch): (ShardId, i64),
-        id: E::Id,
-        body: Body<E>,
-    ) -> Result<oneshot::Receiver<Answer<E>>, AskError<E::Refusal>> {
+    fn admit(&self, actor: Uuid, (shard, epoch): (ShardId, i64), id: E::Id, body: Body<E>) -> Admitted<E> {
         let lane = body.lane();
-        self.with_live(actor, shard, epoch, |handle| {
+        let admitted = self.with_live(actor, shard, epoch, |handle| {
             let companion = match &body {
                 Body::Command(command) => match E::enter(&handle.board, command, clock::now()) {
                     Ok(companion) => companion,
                     Err(refusal) => {
                         self.metrics.refused(E::code(&refusal));
-                        return Err(AskError::Refused(refusal));
+                        return Admitted::Not(AskError::Refused(refusal));
                     }
                 },
                 Body::Query(_) | Body::Panic => None,
             };
             let Some(admission) = handle.lanes.admit(lane) else {
                 self.metrics.overloaded.inc();
-                return Err(AskError::Overloaded);
+                return Admitted::Not(AskError::Overloaded);
             };
+            // A handoff first lets nobody in and then looks whether anybody is in; here it is the other
+            // way round, so that one of the two sees the other.
+            fence(Ordering::SeqCst);
+            if self.runtime.router.place(shard) != (Place::Here { epoch }) {
+                return Admitted::Moved(id, body);
+            }
             handle.used_at_ms.store(self.runtime.uptime_ms(), Ordering::Relaxed);
             let (sender, receiver) = oneshot::channel();
             let ask = Ask {
@@ -242,12 +275,13 @@ impl<E: Entity> Registry<E> {
                 companion,
             };
             match handle.address.try_send(ask) {
-                Ok(()) => Ok(receiver),
+                Ok(()) => Admitted::In(receiver),
                 // The mailbox is larger than the lanes, so it can only be closed: the actor has
                 // panicked and the shepherd knows.
-                Err(_) => Err(AskError::Unavailable),
+                Err(_) => Admitted::Not(AskError::Unavailable),
             }
-        })?
+        });
+        admitted.unwrap_or_else(Admitted::Not)
     }
 
     /// Calls `act` with the live actor, started if need be. The directory's lock is held meanwhile, so
@@ -346,8 +380,12 @@ impl<E: Entity> Registry<E> {
         }
     }
 
-    /// What would be said to a command outside the mailbox of a live actor here, without asking it.
+    /// What would be said to a command outside the mailbox of a live actor here, without asking it. A
+    /// node that is not sure of its lease says nothing: another may know better by now.
     pub fn refuses(&self, actor: Uuid, command: &E::Command) -> Option<E::Refusal> {
+        if !self.is_here(actor) {
+            return None;
+        }
         let refusal = E::enter(&*self.board(actor)?, command, clock::now()).err()?;
         self.metrics.refused(E::code(&refusal));
         Some(refusal)
@@ -483,6 +521,9 @@ pub trait Directory: Send + Sync {
 
     /// Live actors, and messages that wait for them.
     fn load(&self) -> (i64, i64);
+
+    /// How many live actors each shard has here.
+    fn live_by_shard(&self) -> BTreeMap<ShardId, usize>;
 }
 
 impl<E: Entity> Directory for Registry<E> {
@@ -501,7 +542,8 @@ impl<E: Entity> Directory for Registry<E> {
             let Place::Here { epoch } = self.runtime.router.place(shard) else {
                 return RemoteAnswer::Elsewhere;
             };
-            RemoteAnswer::of::<E>(self.ask_here(ask.actor, (shard, epoch), id, body).await)
+            let admitted = self.admit(ask.actor, (shard, epoch), id, body);
+            admitted.answer().await.map_or(RemoteAnswer::Elsewhere, RemoteAnswer::of::<E>)
         };
         Box::pin(serving.instrument(span))
     }
@@ -536,5 +578,15 @@ impl<E: Entity> Directory for Registry<E> {
 
     fn load(&self) -> (i64, i64) {
         (self.metrics.live.get(), self.metrics.depth.get())
+    }
+
+    fn live_by_shard(&self) -> BTreeMap<ShardId, usize> {
+        let mut live = BTreeMap::new();
+        for presence in &self.actors {
+            if let Presence::Live(handle) = presence.value() {
+                *live.entry(handle.incarnation.shard).or_insert(0) += 1;
+            }
+        }
+        live
     }
 }

@@ -11,8 +11,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    account::Revocation,
     cart,
-    cluster::{Answered, Asked, Envelope},
+    catalog::Stale,
+    cluster::{self, Answered, Asked, Done, Envelope, News},
     kernel::{
         Currency, Digest, FlashSaleId, IdempotencyKey, Money, OrderNo, ProductId, ReservationId, SkuId,
         Timestamp, UserId,
@@ -301,4 +303,15 @@ fn messages_between_nodes() {
     let answers = (1..).zip(answers).map(|(n, answer)| Answered { n, answer });
     travels_as("cluster/answers", answers.collect::<Vec<_>>());
     travels_as("cluster/shards", ());
+    let stale = [Stale::Product { id: ProductId(uuid(6)), skus: vec![sku] }, Stale::Categories];
+    let ended = |session| Revocation { user: buyer, session, revoked_at: at(1), expires_at: at(900_000) };
+    let revoked = [ended(Some(uuid(8))), ended(None)];
+    let news = stale.map(News::Stale).into_iter().chain(revoked.map(News::Revoked));
+    travels_as("cluster/news", news.collect::<Vec<_>>());
+    let to = |to: Option<&str>| cluster::Order::HandOver { shard: 7, to: to.map(str::to_owned) };
+    let (empty, resume, report) = (cluster::Order::Empty, cluster::Order::Resume, cluster::Order::Report);
+    travels_as("cluster/orders", vec![to(Some("node-2")), to(None), empty, resume, report]);
+    let actors = Done::Actors(BTreeMap::from([(7, 3), (12, 1)]));
+    let done = vec![Done::Done, actors, Done::NotHeld, Done::NobodyThere, Done::Busy, Done::Failed];
+    travels_as("cluster/done", done);
 }

@@ -9,7 +9,7 @@ mod load;
 mod masked;
 
 use serde::{Deserialize, Serialize};
-use stampede_actors::engine::NatsSettings;
+use stampede_actors::{engine::NatsSettings, kernel::limits::ACCESS_TOKEN_SECONDS_MAX};
 
 pub use live::{Change, Live, log};
 pub use load::{ConfigError, Sources};
@@ -275,6 +275,9 @@ impl Config {
         ];
         if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err((key, "a number of at least 1"));
+        }
+        if self.auth.access_token_ttl_seconds > ACCESS_TOKEN_SECONDS_MAX {
+            return Err(("auth.access_token_ttl_seconds", "at most 86400, which is a day"));
         }
         let port = self.server.listen.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
         if !matches!(port, Some(Ok(_))) {

@@ -195,7 +195,13 @@ impl Route {
     fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, Code> {
         let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
         match bearer(value) {
-            Some(token) => self.edge.shell.signer.verify(token).map(Some),
+            Some(token) => {
+                let caller = self.edge.shell.signer.verify(token)?;
+                if self.edge.shell.revocations.refuses(caller.user_id, caller.session_id) {
+                    return Err(Code::Unauthenticated);
+                }
+                Ok(Some(caller))
+            }
             None => Err(Code::Unauthenticated),
         }
     }

@@ -1,18 +1,20 @@
-//! Registering and logging in.
+//! Registering, logging in and logging out.
 //!
-//! An access token is all there is: no refresh tokens, no sessions that could be ended early.
+//! An access token is all there is: no refresh tokens. Its session can be ended early, and is then over
+//! on every node.
 
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
     account::{self, Account, LoginError, NewAccount, RegisterError},
-    kernel::{Code, Timestamp},
+    engine::DatabaseError,
+    kernel::{Code, Timestamp, limits::ACCESS_TOKEN_SECONDS_MAX},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    extract::Json,
+    extract::{Auth, Json},
     problem::{Problem, ProblemShape},
     startup::{Shell, Shop},
 };
@@ -141,10 +143,38 @@ async fn check_in(shell: &Shell, shop: &Shop, login: &str, password: &str) -> Re
     enter(shell, account)
 }
 
-/// A token for a session of its own.
+/// Ends the session of the token that came along. No node takes the token any more.
+#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "accounts", security(("bearer" = [])), responses(
+    (status = 204, description = "The session is over"),
+    (status = 401, description = "There is no such session, or it is over already", body = ProblemShape)))]
+pub async fn logout(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+    let ended =
+        shop.revocations.end_session(&shop.database, caller.user_id, caller.session_id, caller.expires_at());
+    ended.await.map_err(|error| Problem::unavailable(&error))?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Ends every session of the caller, on all devices. No node takes their tokens any more.
+#[utoipa::path(post, path = "/api/v1/auth/logout-all", tag = "accounts", security(("bearer" = [])), responses(
+    (status = 204, description = "All sessions are over"),
+    (status = 401, description = "The session is over already", body = ProblemShape)))]
+pub async fn logout_all(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+    // The longest that any of them may live, whatever the settings were when it began.
+    let expires_at = shop.now().plus(i64::from(ACCESS_TOKEN_SECONDS_MAX) * 1_000);
+    let unavailable = |error: DatabaseError| Problem::unavailable(&error);
+    shop.revocations.end_all(&shop.database, caller.user_id, expires_at).await.map_err(unavailable)?;
+    // One whose number is ahead of the database's clock, such as a load test's.
+    let (user, session) = (caller.user_id, caller.session_id);
+    let ended = shop.revocations.end_session(&shop.database, user, session, caller.expires_at());
+    ended.await.map_err(unavailable)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A token for a session of its own, which began when the database noted that somebody came in.
 fn enter(shell: &Shell, account: Account) -> Result<Entered, Problem> {
     let now = Timestamp::from(time::OffsetDateTime::now_utc());
-    let issued = shell.signer.issue(account.id, account.role, Uuid::now_v7(), now);
+    let session = account::new_session(account.last_login_at.unwrap_or(account.created_at));
+    let issued = shell.signer.issue(account.id, account.role, session, now);
     let issued = issued.map_err(|error| Problem::internal(&error))?;
     Ok(Entered {
         user: User::from(account),

@@ -133,6 +133,8 @@ pub fn table() -> Vec<Row> {
         get("/api/v1/admin/reconciliation", Admin, Api, || web::to(admin::reconciliation)),
         get("/api/v1/admin/shards", Admin, Api, || web::to(nodes::shards)),
         post("/api/v1/admin/shards/{id}/handoff", Admin, Api, || web::to(nodes::hand_over)),
+        post("/api/v1/admin/nodes/{name}/handoff", Admin, Api, || web::to(nodes::empty)),
+        post("/api/v1/admin/nodes/{name}/resume", Admin, Api, || web::to(nodes::resume)),
         get("/api/v1/admin/parked", Admin, Api, || web::to(admin::parked)),
         post("/api/v1/admin/parked/retry", Admin, Api, || web::to(admin::retry_parked)),
         get("/api/v1/admin/orders", Admin, Api, || web::to(orders::list_all)),
@@ -140,6 +142,8 @@ pub fn table() -> Vec<Row> {
         post("/api/v1/admin/orders/{order_no}/deliver", Admin, Api, || web::to(orders::deliver)),
         post("/api/v1/auth/register", Public, Login, || web::to(auth::register)),
         post("/api/v1/auth/login", Public, Login, || web::to(auth::login)),
+        post("/api/v1/auth/logout", User, Api, || web::to(auth::logout)),
+        post("/api/v1/auth/logout-all", User, Api, || web::to(auth::logout_all)),
         get("/api/v1/me", User, Api, || web::to(me::read)),
         put("/api/v1/me", User, Api, || web::to(me::change)),
         post("/api/user/register", Public, Login, || web::to(auth::register))

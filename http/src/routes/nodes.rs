@@ -1,37 +1,51 @@
-//! For administrators: which node owns which shards, and handing them over.
+//! For administrators: which node owns which shards, and handing them over. Any node answers for all.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use actix_web::{HttpResponse, web::Data};
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
-    cluster::{Handoff, HandoffError, Route},
-    kernel::Code,
+    cluster::{Done, HandoffError, Order, OrderError, Route, leases},
+    engine::DatabaseError,
+    journal::ShardId,
+    kernel::{Code, limits::NODE_ANSWER_MS},
+    projection,
+    runtime::Place,
 };
 use utoipa::ToSchema;
 
 use crate::{
     extract::{Admin, Json, Path},
-    problem::Problem,
+    problem::{Problem, ProblemShape},
     startup::Shop,
 };
 
 /// One shard.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Shard {
-    pub id: u16,
+    pub id: ShardId,
     /// The node that owns it; none, if nobody has it.
     pub owner: Option<String>,
     pub epoch: i64,
     /// Whether the owner's lease has not lapsed.
     pub alive: bool,
-    /// Whether this node holds it.
+    /// Until when the owner's lease lasts unless it is renewed: RFC 3339 in UTC, by the database's clock.
+    pub lease_until: Option<String>,
+    /// Whether the node that answers holds it.
     pub here: bool,
-    /// Committed events, if this node holds it.
-    pub head: Option<i64>,
+    /// Committed events.
+    pub head: i64,
+    /// Committed events that the tables have not taken in.
+    pub lag: i64,
+    /// Live actors; none, if the owner does not say in time.
+    pub actors: Option<usize>,
 }
 
-/// Every shard, as this node knows them.
+/// Every shard.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Shards {
     /// The node that answers.
@@ -48,40 +62,122 @@ pub struct HandoffTo {
     pub to: Option<String>,
 }
 
-/// Which node owns which shards.
+/// Which node owns which shards, and how they are.
 #[utoipa::path(get, path = "/api/v1/admin/shards", tag = "admin", security(("bearer" = [])),
     responses((status = 200, body = Shards)))]
-pub async fn shards(_: Admin, shop: Data<Shop>) -> HttpResponse {
+pub async fn shards(_: Admin, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+    let unavailable = |error: DatabaseError| Problem::unavailable(&error);
+    let leases = leases(&shop.database).await.map_err(unavailable)?;
+    let progress = projection::progress(&shop.database).await.map_err(unavailable)?;
+    let table = shop.routes.table();
+    let actors = live_actors(&shop, &table).await;
     let holdings = shop.journal.holdings();
-    let shard = |(id, Route { owner, epoch, alive }): (u16, Route)| {
-        let here = holdings.epoch(id).is_some();
-        Shard { id, owner, epoch, alive, here, head: here.then(|| holdings.head(id)) }
+    let shard = |(id, Route { owner, epoch, alive }): (ShardId, Route)| {
+        let lease_until = owner.as_ref().and_then(|owner| leases.get(owner)).map(ToString::to_string);
+        let reported = owner.as_ref().and_then(|owner| actors.get(owner));
+        let actors = reported.map(|actors| actors.get(&id).copied().unwrap_or(0));
+        let projection::Progress { head, lag } = progress.get(&id).copied().unwrap_or_default();
+        Shard { id, owner, epoch, alive, lease_until, here: holdings.epoch(id).is_some(), head, lag, actors }
     };
-    let shards: Vec<Shard> = (0..).zip(shop.routes.table()).map(shard).collect();
+    let shards: Vec<Shard> = (0..).zip(table).map(shard).collect();
     let mut nodes = BTreeMap::new();
     for owner in shards.iter().filter_map(|shard| shard.owner.clone()) {
         *nodes.entry(owner).or_insert(0) += 1;
     }
-    HttpResponse::Ok().json(Shards { node: shop.routes.me().to_owned(), nodes, shards })
+    Ok(HttpResponse::Ok().json(Shards { node: shop.routes.me().to_owned(), nodes, shards }))
 }
 
-/// Hands a shard that this node owns to another node. Its callers wait meanwhile.
+/// How many live actors each owner has of each shard, of the owners that say so in time.
+async fn live_actors(shop: &Shop, table: &[Route]) -> BTreeMap<String, BTreeMap<ShardId, usize>> {
+    let living = table.iter().filter(|route| route.alive).filter_map(|route| route.owner.clone());
+    let owners: BTreeSet<String> = living.collect();
+    let reports = owners.into_iter().map(|owner| async {
+        match shop.orders.give(&owner, Order::Report).await {
+            Ok(Done::Actors(actors)) => Some((owner, actors)),
+            Ok(_) | Err(_) => None,
+        }
+    });
+    join_all(reports).await.into_iter().flatten().collect()
+}
+
+/// Hands a shard to another node. Its callers wait meanwhile. Nodes that own more than their share give
+/// some away again.
 #[utoipa::path(post, path = "/api/v1/admin/shards/{id}/handoff", tag = "admin", request_body = HandoffTo,
-    security(("bearer" = [])), responses((status = 200, body = Shards),
-    (status = 409, description = "This node does not own the shard, or there is nobody to take it")))]
+    security(("bearer" = [])), responses((status = 200, description = "All shards, thereafter", body = Shards),
+    (status = 404, description = "There is no such shard", body = ProblemShape),
+    (status = 409, description = "There is no such other node to take it", body = ProblemShape),
+    (status = 503, description = "Its owner cannot be reached, or did not manage in time", body = ProblemShape)))]
 pub async fn hand_over(
     admin: Admin,
-    id: Path<u16>,
+    id: Path<ShardId>,
     body: Json<HandoffTo>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
-    let handoff = Handoff { shard: id.0, to: body.0.to };
-    tracing::info!(admin = %admin.user_id, shard = handoff.shard, to = handoff.to, "audit: a shard is handed over");
-    shop.ownership.hand_over(handoff).await.map_err(|error| match error {
-        HandoffError::NotHeld | HandoffError::NobodyThere => {
-            Problem::new(Code::Conflict).detail(format!("The shard stays where it is: {error}."))
+    let (shard, to) = (id.0, body.0.to);
+    let table = shop.routes.table();
+    let route = table.get(usize::from(shard)).ok_or_else(|| Problem::new(Code::NotFound))?;
+    tracing::info!(admin = %admin.user_id, shard, to, "audit: a shard is handed over");
+    let nobodys = || Problem::new(Code::Unavailable).detail("Nobody owns the shard at the moment.");
+    let owner = route.owner.as_ref().ok_or_else(nobodys)?;
+    if to.as_ref() != Some(owner) {
+        let from = vec![(shard, shop.routes.place(shard))];
+        shop.orders.give(owner, Order::HandOver { shard, to }).await.map_err(|error| not_done(&error))?;
+        known_here(&shop, from).await;
+    }
+    shards(admin, shop).await
+}
+
+/// Hands all shards of a node to the others. It takes none until it resumes or starts again, and still
+/// answers requests.
+#[utoipa::path(post, path = "/api/v1/admin/nodes/{name}/handoff", tag = "admin",
+    security(("bearer" = [])), responses((status = 200, description = "All shards, thereafter", body = Shards),
+    (status = 404, description = "There is no such node", body = ProblemShape),
+    (status = 409, description = "There is no other node to take them", body = ProblemShape),
+    (status = 503, description = "The node cannot be reached, or did not manage in time", body = ProblemShape)))]
+pub async fn empty(admin: Admin, name: Path<String>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+    tracing::info!(admin = %admin.user_id, node = name.0, "audit: a node is emptied");
+    let table = shop.routes.table();
+    let owned = (0..).zip(&table).filter(|(_, route)| route.owner.as_ref() == Some(&name.0));
+    let from = owned.map(|(shard, _)| (shard, shop.routes.place(shard))).collect();
+    order(&shop, &name.0, Order::Empty).await?;
+    known_here(&shop, from).await;
+    shards(admin, shop).await
+}
+
+/// Lets a node that was emptied take its share of the shards again.
+#[utoipa::path(post, path = "/api/v1/admin/nodes/{name}/resume", tag = "admin",
+    security(("bearer" = [])), responses((status = 200, description = "All shards; its share follows", body = Shards),
+    (status = 404, description = "There is no such node", body = ProblemShape)))]
+pub async fn resume(admin: Admin, name: Path<String>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+    tracing::info!(admin = %admin.user_id, node = name.0, "audit: a node that was emptied takes shards again");
+    order(&shop, &name.0, Order::Resume).await?;
+    shards(admin, shop).await
+}
+
+/// Gives an order to a node that there is.
+async fn order(shop: &Shop, node: &str, order: Order) -> Result<(), Problem> {
+    let leases = leases(&shop.database).await.map_err(|error| Problem::unavailable(&error))?;
+    if !leases.contains_key(node) {
+        return Err(Problem::new(Code::NotFound).detail("There is no such node."));
+    }
+    shop.orders.give(node, order).await.map(drop).map_err(|error| not_done(&error))
+}
+
+/// Waits until this node knows that shards are not any more where they were, so that its answer is not
+/// older than the deed. Should the news not reach it in time, the answer says where it knows them.
+async fn known_here(shop: &Shop, from: Vec<(ShardId, Place)>) {
+    shop.routes.look();
+    let left = from.into_iter().map(|(shard, place)| shop.routes.clone().left(shard, place));
+    drop(tokio::time::timeout(Duration::from_millis(NODE_ANSWER_MS), join_all(left)).await);
+}
+
+fn not_done(error: &OrderError) -> Problem {
+    match error {
+        OrderError::Handoff(HandoffError::NotHeld | HandoffError::NobodyThere) => {
+            Problem::new(Code::Conflict).detail(format!("The shards stay where they are: {error}."))
         }
-        HandoffError::Busy | HandoffError::Database(_) => Problem::unavailable(&error),
-    })?;
-    Ok(shards(admin, shop).await)
+        OrderError::Unreachable
+        | OrderError::Handoff(HandoffError::Busy | HandoffError::Database(_))
+        | OrderError::Failed => Problem::unavailable(error),
+    }
 }

@@ -78,6 +78,11 @@ impl Families {
                 unowned: add.gauge("stampede_shards_unowned", "Shards that no living node owns.")?,
                 nodes: add.gauge("stampede_cluster_nodes", "Nodes that live.")?,
                 takeovers: add.counter("stampede_shard_takeovers_total", "Shards taken by this node.")?,
+                renewal_seconds: add.histogram(
+                    "stampede_lease_renewal_seconds",
+                    "Time that renewals of this node's lease took.",
+                    &COMMIT_SECONDS,
+                )?,
                 handoff_seconds: add.histogram(
                     "stampede_shard_handoff_seconds",
                     "Time from the last message let in until shards were another node's.",
@@ -104,6 +109,10 @@ impl Families {
                     ),
                     &["cause"],
                 )?)?,
+                news: add.counter(
+                    "stampede_cluster_news_total",
+                    "Changes at other nodes of which this one was told.",
+                )?,
             },
             actors: ActorMetrics::register(registry)?,
             sagas: SagaMetrics {

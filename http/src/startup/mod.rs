@@ -10,6 +10,8 @@ pub use metrics::ShopMetrics;
 pub use node::{ADMIN_PASSWORD, Node, NodeError, generate_password};
 pub use shop::{OrderNumbers, Shop, ShopError, line_of, open_database, source};
 
+use stampede_actors::account::Revocations;
+
 use crate::{
     auth::{Signer, SignerError},
     config::{Config, Live},
@@ -22,6 +24,8 @@ use crate::{
 pub struct Shell {
     pub config: Live,
     pub signer: Arc<Signer>,
+    /// Sessions whose tokens are refused.
+    pub revocations: Arc<Revocations>,
     pub limiter: Limiter,
     pub readiness: Readiness,
     pub health: Health,
@@ -64,6 +68,7 @@ impl Shell {
         let now = config.get();
         Ok(Self {
             signer: Arc::new(Signer::from_config(&now)?),
+            revocations: Arc::default(),
             limiter: Limiter::new(&now.limits),
             readiness: Readiness::default(),
             health,

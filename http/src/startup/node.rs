@@ -60,6 +60,7 @@ impl Node {
         let keeper = redis.clone().map(|redis| tokio::spawn(limits::keep(redis)));
         let shop = Data::new(Shop::open(live.clone()).await?);
         let mut shell = Shell::new(live, health(&shop, redis.clone()))?;
+        shell.revocations = shop.revocations.clone();
         if let Some(redis) = redis {
             shell.limiter = shell.limiter.sharing(Shared::new(redis, shell.signer.secret()));
         }

@@ -13,10 +13,13 @@ use actix::Arbiter;
 use moka::future::Cache;
 use rand::RngCore as _;
 use stampede_actors::{
-    account::PasswordHasher,
+    account::{PasswordHasher, Revocations},
     catalog::{Catalog, Offer},
     claim,
-    cluster::{Directories, Link, Node, Ownership, Relay, Routes, Seal, Server, Traces, discoverable},
+    cluster::{
+        Directories, Link, Newsroom, Node, Orders, Ownership, Relay, Routes, Seal, Server, Traces,
+        discoverable,
+    },
     engine::{Database, DatabaseError, NatsError, OpenError, Source, clock, connect_nats},
     journal::{FenceError, Holdings, Journal, Outbox, Writer, initialize},
     kernel::{Code, FlashSaleId, OrderNo, SkuId, Timestamp, limits},
@@ -60,6 +63,10 @@ pub struct Shop {
     pub actors: Actors,
     pub ownership: Arc<Ownership>,
     pub routes: Arc<Routes>,
+    /// Orders of an administrator to this node and to others.
+    pub orders: Orders,
+    /// Sessions that were ended early.
+    pub revocations: Arc<Revocations>,
     /// The link to other nodes, if this one has any.
     pub nats: Option<async_nats::Client>,
     pub order_numbers: OrderNumbers,
@@ -118,8 +125,7 @@ pub async fn open_database(config: &Config) -> Result<Database, ShopError> {
 }
 
 /// How traces go over to other nodes.
-const TRACES: Traces =
-    Traces { current: telemetry::current_traceparent, continued: telemetry::continue_traceparent };
+const TRACES: Traces = Traces { of: telemetry::traceparent_of, continued: telemetry::continue_traceparent };
 
 /// The connection to other nodes.
 struct Linked {
@@ -176,15 +182,18 @@ impl Shop {
         let (order, order_shepherd) = Registry::new(runtime.clone());
         let (cart, cart_shepherd) = Registry::new(runtime);
         let directories: Directories = Arc::new(vec![stock.clone(), order.clone(), cart.clone()]);
-        let others = link.as_ref().map(|link| (link.client.clone(), link.seal.clone()));
+        let others = || link.as_ref().map(|link| (link.client.clone(), link.seal.clone()));
         let ownership = Ownership::new(
             database.clone(),
             journal.clone(),
             routes.clone(),
             directories.clone(),
-            others,
+            others(),
             families.ownership,
         );
+        let orders = Orders::new(ownership.clone(), directories.clone(), &node, others());
+        let catalog = Catalog::new(database.clone());
+        let revocations = Revocations::open(&database).await?;
         if let Some(Linked { client, seal }) = &link {
             Server::start(client, seal, &holdings, &directories, replicas, families.link.clone());
         }
@@ -193,7 +202,8 @@ impl Shop {
         let driver = Driver::open(&database, &journal, actors.clone(), families.sagas).await?;
         let projector = Projector::open(&database, &journal, families.projector).await?;
         let mut tasks = vec![
-            tokio::spawn(ownership.clone().run(families.link.refused)),
+            tokio::spawn(ownership.clone().run(families.link.refused.clone())),
+            tokio::spawn(revocations.clone().keep(database.clone())),
             tokio::spawn(loading.run()),
             tokio::spawn(stock_shepherd.run()),
             tokio::spawn(order_shepherd.run()),
@@ -206,15 +216,24 @@ impl Shop {
             tokio::spawn(gauge_sales(database.clone(), families.shop.clone())),
             writer,
         ];
-        if let Some(Linked { client, .. }) = &link {
-            let relay = Relay::open(&database, &journal, client, replicas, families.relay).await?;
+        if let Some(Linked { client, seal }) = &link {
+            let tables = (&database, &journal);
+            let relay = Relay::open(tables, client, replicas, TRACES, families.relay).await?;
             tasks.push(tokio::spawn(relay.run()));
+            tasks.push(tokio::spawn(orders.clone().obey(families.link.refused.clone())));
+            let (client, seal) = (client.clone(), seal.clone());
+            let (catalog, revocations) = (catalog.clone(), revocations.clone());
+            let newsroom = Newsroom { client, seal, catalog, revocations, metrics: families.link };
+            tasks.push(tokio::spawn(newsroom.clone().tell()));
+            tasks.push(tokio::spawn(newsroom.hear()));
+        }
+        if let Some(Linked { client, .. }) = &link {
             let (routes, held) = (routes.clone(), holdings.clone());
             tasks.push(tokio::spawn(discoverable(client.clone(), routes, held, directories.clone())));
         }
         let remembered = |ttl| Cache::builder().max_capacity(SALES_REMEMBERED_MAX).time_to_live(ttl);
         Ok(Self {
-            catalog: Catalog::new(database.clone()),
+            catalog,
             hasher: PasswordHasher::new(),
             order_numbers: OrderNumbers::new(),
             metrics: families.shop,
@@ -234,6 +253,8 @@ impl Shop {
             actors,
             ownership,
             routes,
+            orders,
+            revocations,
             nats: link.map(|link| link.client),
             tasks,
         })

@@ -19,7 +19,7 @@ use crate::config::{Config, Telemetry};
 
 pub use log::LogLayer;
 pub use mask::mask;
-pub use trace::{continue_trace, continue_traceparent, current_traceparent, record_status, request_span};
+pub use trace::{continue_trace, continue_traceparent, record_status, request_span, traceparent_of};
 
 /// Why there is no telemetry.
 #[derive(Debug, thiserror::Error)]

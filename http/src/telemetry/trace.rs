@@ -110,10 +110,10 @@ pub fn continue_trace(span: &Span, headers: &HeaderMap) {
     let _continued = span.set_parent(Context::new().with_remote_span_context(parent));
 }
 
-/// The W3C `traceparent` of the current span, if it is traced.
+/// The W3C `traceparent` of a span, if it is traced.
 #[must_use]
-pub fn current_traceparent() -> Option<String> {
-    let context = Span::current().context();
+pub fn traceparent_of(span: &Span) -> Option<String> {
+    let context = span.context();
     let span = context.span().span_context().clone();
     let flags = span.trace_flags().to_u8();
     span.is_valid().then(|| format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id()))

@@ -36,7 +36,7 @@ macro_rules! table {
 
 /// In the order in which they are filled: what is referred to comes first. Batches are small where rows
 /// may be large. `node` is not moved: a lease says nothing about another database.
-pub(super) static TABLES: [Table; 17] = [
+pub(super) static TABLES: [Table; 18] = [
     table!("shop", order "one", batch "1"),
     table!("shard", order "id", batch "500"),
     table!("journal", order "shard, seq", batch "500"),
@@ -45,6 +45,7 @@ pub(super) static TABLES: [Table; 17] = [
     table!("relay", order "one", batch "1"),
     table!("parked", order "saga, shard, seq, target", batch "100"),
     table!("account", order "id", batch "500"),
+    table!("revocation", order "id", batch "500"),
     // Parents before their children.
     table!(
         "category",

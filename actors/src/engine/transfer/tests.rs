@@ -26,6 +26,9 @@ const CONTENT: &str = r#"
     INSERT INTO parked (shard, seq, saga, target, command, cause) VALUES (0, 1, 'expiry', 'order x', '["a", null]', 'why');
     INSERT INTO account (id, username, email, password_hash, role, created_at, last_login_at) VALUES
         ('00000000-0000-7000-8000-000000000001', 'Zoë', 'zoe@example.com', '$argon2id$', 'admin', '2026-01-02 03:04:05.678901+08', NULL);
+    INSERT INTO revocation (id, user_id, session_id, expires_at) VALUES
+        ('00000000-0000-7000-8000-000000000003', '00000000-0000-7000-8000-000000000001', NULL, now()),
+        ('00000000-0000-7000-8000-000000000002', '00000000-0000-7000-8000-000000000001', gen_random_uuid(), now());
     INSERT INTO category (id, parent_id, name, position) VALUES
         ('00000000-0000-7000-8000-000000000009', NULL, 'root', 1),
         ('00000000-0000-7000-8000-000000000005', '00000000-0000-7000-8000-000000000009', 'child', 1),
