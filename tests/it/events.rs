@@ -31,8 +31,8 @@ pub fn cases() -> Vec<Case> {
 const BUYERS: usize = 12;
 /// How long the broker stays away.
 const OUTAGE: Duration = Duration::from_secs(60);
-/// How long a buyer thinks before every purchase in a long outage.
-const THINK: Duration = Duration::from_millis(100);
+/// How often each buyer buys in a long outage.
+const PACE: Duration = Duration::from_millis(100);
 /// How long a subscriber may take to hear a whole journal again.
 const REFILL_MAX: Duration = Duration::from_secs(60);
 
@@ -118,7 +118,7 @@ async fn a_broker_that_is_away_costs_nothing_that_was_promised() {
     // Everybody comes to the door of the node that owns the stock, and pays later: an order may live on
     // a node that cannot be asked now.
     let doors: Vec<Client> = doors.iter().map(|user| cluster.at(0, user)).collect();
-    let traffic = Traffic::at_leisure(&doors, &during, false, THINK).await;
+    let traffic = Traffic::at_leisure(&doors, &during, false, PACE).await;
     cluster.nats.kill9();
     let began = Instant::now();
     while began.elapsed() < OUTAGE {

@@ -13,7 +13,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use hyper::Method;
 use serde_json::json;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle, time::Interval};
 
 use crate::{
     client::{Client, Lost, Reply},
@@ -60,11 +60,15 @@ impl Traffic {
     /// Lets these buyers buy one unit after the other in a sale, which must let them; with `paying`
     /// every second purchase is paid for.
     pub async fn start(buyers: &[Client], sale: &str, paying: bool) -> Self {
-        Self::at_leisure(buyers, sale, paying, Duration::ZERO).await
+        Self::begin(buyers, sale, paying, None).await
     }
 
-    /// The same with buyers who think for a while before every purchase.
-    pub async fn at_leisure(buyers: &[Client], sale: &str, paying: bool, think: Duration) -> Self {
+    /// The same with buyers who buy no more often than once in `pace` each.
+    pub async fn at_leisure(buyers: &[Client], sale: &str, paying: bool, pace: Duration) -> Self {
+        Self::begin(buyers, sale, paying, Some(pace)).await
+    }
+
+    async fn begin(buyers: &[Client], sale: &str, paying: bool, pace: Option<Duration>) -> Self {
         let ledger = Arc::<Mutex<Ledger>>::default();
         let stop = watch::Sender::new(false);
         let tasks = buyers.iter().map(|client| {
@@ -74,7 +78,7 @@ impl Traffic {
                 ledger: ledger.clone(),
                 stopped: stop.subscribe(),
                 paying,
-                think,
+                pace: pace.map(tokio::time::interval),
             };
             tokio::spawn(buyer.go_on_buying())
         });
@@ -194,16 +198,18 @@ struct Buyer {
     ledger: Arc<Mutex<Ledger>>,
     stopped: watch::Receiver<bool>,
     paying: bool,
-    think: Duration,
+    pace: Option<Interval>,
 }
 
 impl Buyer {
-    async fn go_on_buying(self) {
+    async fn go_on_buying(mut self) {
         for number in 0_u64.. {
             if *self.stopped.borrow() {
                 return;
             }
-            tokio::time::sleep(self.think).await;
+            if let Some(pace) = &mut self.pace {
+                pace.tick().await;
+            }
             let key = format!("purchase {number}");
             let order_no = self.insist_on_buying(&key).await;
             let bought = Bought { client: self.client.clone(), key, order_no: order_no.clone(), paid: false };
