@@ -18,7 +18,7 @@ use rand::RngCore as _;
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
     account::Role,
-    kernel::{Code, Digest, Timestamp, UserId},
+    kernel::{Code, Digest, Timestamp, UserId, limits::CLOCK_SKEW_MS_MAX},
 };
 use uuid::Uuid;
 
@@ -239,8 +239,9 @@ impl Caller {
     /// When the token is certain not to be taken any more, on any node.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
-        let seconds = self.expires_at.saturating_add(2 * CLOCK_SKEW_SECONDS);
-        Timestamp::from_millis(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000))
+        let seconds = self.expires_at.saturating_add(CLOCK_SKEW_SECONDS);
+        let millis = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
+        Timestamp::from_millis(millis).plus(CLOCK_SKEW_MS_MAX)
     }
 
     fn valid_at(self, now: u64) -> Result<Self, Code> {

@@ -141,26 +141,34 @@ async fn news(cluster: &Cluster, node: usize) -> u64 {
     line.and_then(|count| count.parse().ok()).expect("the metric is there")
 }
 
+/// Waits until a node was told of so many changes. What it remembers also expires by itself, and what
+/// has ended also stands in a table: only this tells that it was told.
+async fn hears(cluster: &Cluster, node: usize, changes: u64) {
+    let told = || async { (news(cluster, node).await == changes).then_some(()) };
+    eventually(told, "the other node is told of every change").await;
+}
+
 async fn what_changes_at_one_node_is_known_at_all() {
     let cluster = Cluster::start(2).await;
     let product = cluster.shop.product("19.90", 10).await;
     let path = format!("/api/v1/products/{}", product.id);
     let elsewhere = cluster.node(1).client();
     elsewhere.get(&path).await.ok(200);
-    let before = news(&cluster, 1).await;
+    hears(&cluster, 1, 1).await;
     cluster.shop.admin.patch(&path, &json!({ "price": "18.80" })).await.ok(200);
-    let told = || async { (news(&cluster, 1).await > before).then_some(()) };
-    eventually(told, "the other node is told of the change").await;
+    hears(&cluster, 1, 2).await;
     let shown = || async { (elsewhere.get(&path).await.ok(200)["price"] == "18.80").then_some(()) };
     eventually(shown, "the other node shows the new price").await;
     let name = json!({ "name": "Lamps" });
     cluster.shop.admin.post("/api/v1/categories", &name).await.ok(201);
+    hears(&cluster, 1, 3).await;
     let listed = || async {
         let categories = elsewhere.get("/api/v1/categories").await;
         categories.text().contains("Lamps").then_some(())
     };
     eventually(listed, "the other node shows the new category").await;
     cluster.shop.admin.delete(&path).await;
+    hears(&cluster, 1, 4).await;
     let gone = || async { (elsewhere.get(&path).await.status == 404).then_some(()) };
     eventually(gone, "the other node does not show it any more").await;
 }
@@ -184,6 +192,8 @@ async fn a_session_that_is_over_is_over_at_every_door() {
     };
     let (first, second) = (log_in(&cluster, 0).await, log_in(&cluster, 1).await);
     assert_eq!(cluster.at(2, &first).post("/api/v1/auth/logout", &Value::Null).await.status, 204);
+    hears(&cluster, 0, 1).await;
+    hears(&cluster, 1, 1).await;
     refused_everywhere(&cluster, &first).await;
     for door in 0..3 {
         cluster.at(door, &second).get("/api/v1/me").await.ok(200);

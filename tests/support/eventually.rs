@@ -1,4 +1,5 @@
-//! Waiting for a condition, with an end: the only place in the tests that knows a timer.
+//! Waiting for a condition, with an end, and keeping a pace: the only place in the tests that knows a
+//! timer.
 
 use std::{future::Future, time::Duration};
 
@@ -35,5 +36,21 @@ where
     match tokio::time::timeout(deadline, polling).await {
         Ok(value) => value,
         Err(_) => panic!("not within {deadline:?}: {what}"),
+    }
+}
+
+/// So often and no more often.
+pub struct Pace(tokio::time::Interval);
+
+impl Pace {
+    /// Once in every `each`.
+    #[must_use]
+    pub fn new(each: Duration) -> Self {
+        Self(tokio::time::interval(each))
+    }
+
+    /// Waits until it is time again.
+    pub async fn next(&mut self) {
+        self.0.tick().await;
     }
 }

@@ -13,11 +13,11 @@ use std::{
 use futures_util::{StreamExt, stream};
 use hyper::Method;
 use serde_json::json;
-use tokio::{sync::watch, task::JoinHandle, time::Interval};
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     client::{Client, Lost, Reply},
-    eventually::{eventually, within},
+    eventually::{Pace, eventually, within},
     purchase::{Told, buy},
     shop::Shop,
 };
@@ -78,7 +78,7 @@ impl Traffic {
                 ledger: ledger.clone(),
                 stopped: stop.subscribe(),
                 paying,
-                pace: pace.map(tokio::time::interval),
+                pace: pace.map(Pace::new),
             };
             tokio::spawn(buyer.go_on_buying())
         });
@@ -198,7 +198,7 @@ struct Buyer {
     ledger: Arc<Mutex<Ledger>>,
     stopped: watch::Receiver<bool>,
     paying: bool,
-    pace: Option<Interval>,
+    pace: Option<Pace>,
 }
 
 impl Buyer {
@@ -208,7 +208,7 @@ impl Buyer {
                 return;
             }
             if let Some(pace) = &mut self.pace {
-                pace.tick().await;
+                pace.next().await;
             }
             let key = format!("purchase {number}");
             let order_no = self.insist_on_buying(&key).await;

@@ -1,8 +1,9 @@
 //! Accounts: who may sign in, and as what.
 //!
-//! Owns the tables `account`: names, addresses, password hashes, roles, status; and `revocation`:
-//! sessions that were ended early. Plain rows behind plain async functions, no actor; knows `kernel`
-//! and `engine`. Sessions that run, refresh tokens and the permissions of a role are not kept here.
+//! Owns the table `account`: names, addresses, password hashes, roles, status; and `revocation`:
+//! sessions that were ended early, which every node also keeps in memory. Plain rows behind plain async
+//! functions, no actor; knows `kernel` and `engine`. Sessions that run, refresh tokens and the
+//! permissions of a role are not kept here.
 //!
 //! Invariants:
 //! - usernames and e-mail addresses are unique without regard to case (two indexes);

@@ -3,7 +3,8 @@
 //! A token is checked without asking anybody, so every node keeps in memory which sessions are not to
 //! be believed any more. A row says so for good; nodes read the new ones every [`REVOCATION_POLL_MS`],
 //! and may be told sooner. Sessions are numbered by the database's clock, which also says when all
-//! sessions of a user were ended: no node's own clock decides which of them came first.
+//! sessions of a user were ended: no node's own clock decides which of them came first. (Those of load
+//! tests are numbered by the node that makes them.)
 
 use std::{
     sync::{
@@ -16,14 +17,18 @@ use std::{
 use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, Row, postgres::PgRow};
-use tokio::{sync::broadcast, time::MissedTickBehavior};
+use time::OffsetDateTime;
+use tokio::{
+    sync::{Mutex, broadcast},
+    time::MissedTickBehavior,
+};
 use tracing::warn;
 use uuid::{NoContext, Uuid};
 
 use crate::{
     engine::{Database, clock, column},
     kernel::{
-        Millis, Timestamp, UserId,
+        Timestamp, UserId,
         limits::{NEWS_WAITING_MAX, REVOCATION_OVERLAP_MS, REVOCATION_POLL_MS, REVOCATION_SWEEP_INTERVAL_MS},
     },
 };
@@ -71,13 +76,16 @@ struct Ended {
     expires_at: Timestamp,
 }
 
-/// The sessions that this node knows to have ended. Each is forgotten when its tokens have expired.
+/// The sessions that this node knows to have ended. Each is forgotten when its tokens have expired, so
+/// there are never more than were begun, each with a password, within the life of a token.
 #[derive(Debug)]
 pub struct Revocations {
     sessions: DashMap<Uuid, Timestamp>,
     users: DashMap<UserId, Ended>,
     /// Whether there is any at all: most of the time there is nothing to look for.
     any: AtomicBool,
+    /// The database's time at the last look into the table.
+    read_at: Mutex<Option<OffsetDateTime>>,
     made_here: broadcast::Sender<Revocation>,
 }
 
@@ -87,6 +95,7 @@ impl Default for Revocations {
             sessions: DashMap::new(),
             users: DashMap::new(),
             any: AtomicBool::new(false),
+            read_at: Mutex::new(None),
             made_here: broadcast::Sender::new(NEWS_WAITING_MAX),
         }
     }
@@ -96,7 +105,7 @@ impl Revocations {
     /// Knows all that are in the table.
     pub async fn open(database: &Database) -> Result<Arc<Self>, sqlx::Error> {
         let revocations = Arc::new(Self::default());
-        revocations.read(database, None).await?;
+        revocations.read(database).await?;
         Ok(revocations)
     }
 
@@ -176,19 +185,18 @@ impl Revocations {
     pub async fn keep(self: Arc<Self>, database: Database) {
         let mut poll = tokio::time::interval(Duration::from_millis(REVOCATION_POLL_MS));
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first sweep is not urgent, and whatever was missed while the table could not be read is
-        // read by the next look.
-        let (mut swept, mut read) = (Instant::now(), Instant::now());
+        let (mut swept, mut away) = (Instant::now(), false);
         loop {
             poll.tick().await;
-            let began = Instant::now();
-            let missed = i64::try_from(read.elapsed().as_millis()).unwrap_or(i64::MAX);
-            match self.read(&database, Some(missed.saturating_add(REVOCATION_OVERLAP_MS))).await {
-                Ok(()) => read = began,
-                Err(cause) => warn!(%cause, "sessions that were ended elsewhere cannot be read"),
+            match self.read(&database).await {
+                Ok(()) => away = false,
+                Err(cause) if !std::mem::replace(&mut away, true) => {
+                    warn!(%cause, "sessions that were ended elsewhere cannot be read");
+                }
+                Err(_) => {}
             }
             if swept.elapsed() >= Duration::from_millis(REVOCATION_SWEEP_INTERVAL_MS) {
-                swept = began;
+                swept = Instant::now();
                 self.forget_expired(clock::now());
                 if let Err(cause) = sweep(&database).await {
                     warn!(%cause, "sessions that have expired are forgotten later");
@@ -197,23 +205,34 @@ impl Revocations {
         }
     }
 
-    /// Reads what was revoked within the last milliseconds, or ever.
-    async fn read(&self, database: &Database, last: Option<Millis>) -> Result<(), sqlx::Error> {
+    /// Reads what was revoked since the last look, and somewhat before it; everything at the first.
+    async fn read(&self, database: &Database) -> Result<(), sqlx::Error> {
+        let mut read_at = self.read_at.lock().await;
         let mut connection = database.connection().await?;
+        let now: OffsetDateTime = sqlx::query_scalar("SELECT now()").fetch_one(&mut *connection).await?;
         let found: Vec<Revocation> = sqlx::query_as(
             "SELECT user_id, session_id, revoked_at, expires_at FROM revocation
-             WHERE expires_at > now() AND ($1::bigint IS NULL OR revoked_at > now() - $1 * interval '1 millisecond')",
+             WHERE expires_at > now()
+               AND ($1::timestamptz IS NULL OR revoked_at > $1 - $2 * interval '1 millisecond')",
         )
-        .bind(last)
+        .bind(*read_at)
+        .bind(REVOCATION_OVERLAP_MS)
         .fetch_all(&mut *connection)
         .await?;
+        drop(connection);
         found.iter().for_each(|revocation| self.take_in(revocation));
+        *read_at = Some(now);
         Ok(())
     }
 
     fn forget_expired(&self, now: Timestamp) {
         self.sessions.retain(|_, expires_at| *expires_at > now);
         self.users.retain(|_, ended| ended.expires_at > now);
+        // In this order, so that what is taken in meanwhile is not overlooked.
+        self.any.store(false, Ordering::Release);
+        if !self.sessions.is_empty() || !self.users.is_empty() {
+            self.any.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -274,6 +293,7 @@ mod tests {
         revocations.take_in(&ended(user, None, 1));
         revocations.forget_expired(at(59_999));
         assert_eq!((revocations.sessions.len(), revocations.users.len()), (1, 1));
+        assert!(revocations.refuses(user, session));
         revocations.forget_expired(at(60_000));
         assert_eq!((revocations.sessions.len(), revocations.users.len()), (0, 0));
     }

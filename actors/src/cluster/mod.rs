@@ -2,7 +2,8 @@
 //!
 //! Owns the tables `node` and, beside the journal's fence, `shard`. [`Ownership`] keeps this node's lease
 //! and its fair share of the shards; [`Routes`] knows where every shard is; [`Link`] asks actors of
-//! other nodes over NATS and [`Server`] answers them. [`Relay`] publishes the journal to subscribers.
+//! other nodes over NATS and [`Server`] answers them. [`Nodes`] passes on what an administrator wants of
+//! any node, and [`Newsroom`] what all must forget. [`Relay`] publishes the journal to subscribers.
 //!
 //! Invariants:
 //! - a lease is for liveness only; safety is the epoch that every append checks;
@@ -11,13 +12,13 @@
 //! - a shard is handed over only when everything that its actors were asked is answered;
 //! - a message between nodes is sealed, and one that is not is refused and counted.
 
+mod command;
 mod discovery;
 mod envelope;
 mod lease;
 mod link;
 mod news;
 mod node;
-mod orders;
 mod ownership;
 mod relay;
 mod routes;
@@ -25,13 +26,13 @@ mod serve;
 mod spread;
 mod tell;
 
+pub use command::{NodeCommand, NodeCommandError, NodeReply, Nodes};
 pub use discovery::discoverable;
 pub use envelope::{Envelope, Rejected, Seal};
 pub use lease::{leases, running_node};
 pub use link::{Answered, Asked, Link, LinkMetrics};
 pub use news::{News, Newsroom};
 pub use node::{Node, Traces};
-pub use orders::{Done, Order, OrderError, Orders};
 pub use ownership::{HandoffError, Ownership, OwnershipMetrics};
 pub use relay::{EVENTS, Relay, RelayMetrics, republish};
 pub use routes::{Route, Routes};

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::Client;
+use async_nats::{Client, connection::State};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -49,6 +49,10 @@ impl Newsroom {
                 Some(revocation) = next(&mut revoked) => News::Revoked(revocation),
                 else => return,
             };
+            if self.client.connection_state() != State::Connected {
+                // It would come too late to be heard.
+                continue;
+            }
             let (headers, payload) = self.seal.close(NEWS, [news]);
             if let Err(cause) = self.client.publish_with_headers(NEWS, headers, payload).await {
                 debug!(%cause, "other nodes were not told of a change");

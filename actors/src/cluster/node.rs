@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct Traces {
     /// The `traceparent` of a span, if it is traced.
-    pub of: fn(&Span) -> Option<String>,
+    pub parent_of: fn(&Span) -> Option<String>,
     pub continued: fn(&Span, &str),
 }
 
@@ -53,7 +53,7 @@ impl Router for Node {
     }
 
     fn trace(&self) -> Option<String> {
-        (self.traces.of)(&Span::current())
+        (self.traces.parent_of)(&Span::current())
     }
 
     fn continue_trace(&self, span: &Span, trace: &str) {

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     engine::Database,
-    journal::{Journal, ShardId, Whose},
+    journal::{Holdings, Journal, ShardId, Whose},
     kernel::limits::{
         DRAIN_MS_MAX, DRAIN_POLL_MS, HEARTBEAT_MS, LEAVE_MS_MAX, LOOK_INTERVAL_MS, ROUTE_RETRY_MS,
     },
@@ -61,6 +61,8 @@ pub enum HandoffError {
     NobodyThere,
     #[error("actors did not come to rest in time; their shards stay")]
     Busy,
+    #[error("another process runs under this node's name")]
+    LeaseLost,
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
 }
@@ -69,6 +71,33 @@ pub enum HandoffError {
 struct Announcer {
     client: Client,
     seal: Arc<Seal>,
+    /// Held from numbering a message until it is sent: one that overtook another would be refused.
+    sending: Mutex<()>,
+}
+
+/// Shards that are being handed over, and are not any more when it is dropped, however that comes.
+struct Leaving<'a> {
+    holdings: &'a Holdings,
+    shards: &'a [ShardId],
+}
+
+impl<'a> Leaving<'a> {
+    fn begin(holdings: &'a Holdings, shards: &'a [ShardId]) -> Self {
+        for shard in shards {
+            holdings.set_leaving(*shard, true);
+        }
+        // Before anybody is looked for: whoever lets messages in does it the other way round.
+        fence(Ordering::SeqCst);
+        Self { holdings, shards }
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        for shard in self.shards {
+            self.holdings.set_leaving(*shard, false);
+        }
+    }
 }
 
 /// The keeper of this node's lease and shards.
@@ -100,7 +129,7 @@ impl Ownership {
         metrics: OwnershipMetrics,
     ) -> Arc<Self> {
         let me = Me { node: routes.me().to_owned(), incarnation: Uuid::new_v4() };
-        let others = others.map(|(client, seal)| Announcer { client, seal });
+        let others = others.map(|(client, seal)| Announcer { client, seal, sending: Mutex::new(()) });
         let (stopping, emptied) = (AtomicBool::new(false), AtomicBool::new(false));
         let moving = Mutex::new(());
         Arc::new(Self {
@@ -158,7 +187,7 @@ impl Ownership {
                 }
                 Err(cause) => warn!(%cause, "the lease could not be renewed"),
             }
-            if self.takes_part() {
+            if self.others.is_some() && !self.stopping.load(Ordering::Acquire) {
                 tokio::spawn(self.clone().even_out());
             }
             // Whoever waits for a shard asks again and again.
@@ -276,13 +305,14 @@ impl Ownership {
     /// Hands all shards over, and takes none until this node resumes or starts again.
     pub async fn empty(&self) -> Result<(), HandoffError> {
         let _moving = self.moving.lock().await;
-        if !self.look().await?.nodes.iter().any(|node| *node != self.me.node) {
-            return Err(HandoffError::NobodyThere);
-        }
         self.emptied.store(true, Ordering::Release);
-        let given = self.give_all().await;
+        let given = match self.give_all().await {
+            Ok(()) if self.journal.holdings().held().next().is_some() => Err(HandoffError::NobodyThere),
+            given => given,
+        };
         if given.is_err() {
             self.emptied.store(false, Ordering::Release);
+            self.renew().await?;
         }
         given
     }
@@ -290,16 +320,25 @@ impl Ownership {
     /// Takes this node's share again.
     pub async fn resume(&self) -> Result<(), HandoffError> {
         self.emptied.store(false, Ordering::Release);
-        lease::renew(&self.database, &self.me, self.is_leaving()).await?;
+        self.renew().await?;
         self.announce().await;
         Ok(())
     }
 
+    /// Renews the lease between two heartbeats, to say whether this node wants shards.
+    async fn renew(&self) -> Result<(), HandoffError> {
+        let renewed = lease::renew(&self.database, &self.me, self.is_leaving()).await?;
+        if renewed { Ok(()) } else { Err(HandoffError::LeaseLost) }
+    }
+
     /// Says that this node wants no shards, and gives away all that it has.
     async fn give_all(&self) -> Result<(), HandoffError> {
-        lease::renew(&self.database, &self.me, true).await?;
+        self.renew().await?;
+        let mut view = self.look().await?;
+        // A heartbeat that was on its way may just have said otherwise.
+        view.nodes.remove(&self.me.node);
         let mut given = Ok(());
-        for Gift { shards, to } in self.look().await?.to_give(&self.me.node) {
+        for Gift { shards, to } in view.to_give(&self.me.node) {
             if let Err(cause) = self.give(shards, &to).await {
                 warn!(%cause, to, "shards were not handed over");
                 given = Err(cause);
@@ -346,15 +385,8 @@ impl Ownership {
             return Ok(());
         }
         let began = Instant::now();
-        for shard in &shards {
-            holdings.set_leaving(*shard, true);
-        }
-        // Before anybody is looked for: whoever lets messages in does it the other way round.
-        fence(Ordering::SeqCst);
+        let leaving = Leaving::begin(holdings, &shards);
         if !self.came_to_rest(&shards).await {
-            for shard in &shards {
-                holdings.set_leaving(*shard, false);
-            }
             return Err(HandoffError::Busy);
         }
         let given = self.journal.give(shards.clone(), to).await;
@@ -363,6 +395,7 @@ impl Ownership {
                 directory.evict(*shard);
             }
         }
+        drop(leaving);
         self.announce().await;
         let pause = began.elapsed();
         self.metrics.handoff_seconds.observe(pause.as_secs_f64());
@@ -390,6 +423,7 @@ impl Ownership {
     /// Tells the others to look. Should it not reach them, they look with their next heartbeat.
     async fn announce(&self) {
         let Some(others) = &self.others else { return };
+        let _sending = others.sending.lock().await;
         let (headers, payload) = others.seal.close(SHARDS, ());
         if let Err(cause) = others.client.publish_with_headers(SHARDS, headers, payload).await {
             warn!(%cause, "other nodes were not told of a change");

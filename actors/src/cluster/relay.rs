@@ -228,7 +228,7 @@ impl Relay {
         headers.insert("ce-subject", &*entry.id);
         headers.insert("ce-sequence", entry.position.seq.to_string().as_str());
         headers.insert("content-type", "application/json");
-        if let Some(trace) = (self.traces.of)(&entry.span) {
+        if let Some(trace) = (self.traces.parent_of)(&entry.span) {
             headers.insert("traceparent", trace.as_str());
         }
         headers

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::{
     Client,
+    connection::State,
     jetstream::{
         self, consumer,
         stream::{self, RetentionPolicy},
@@ -15,7 +16,7 @@ use async_nats::{
 };
 use futures_util::StreamExt;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{
     Server,
@@ -111,10 +112,16 @@ pub(super) const fn patience() -> Duration {
 /// Takes the commands for a shard that is held here out of the queue, until it ends with the shard.
 pub(super) async fn work(server: Arc<Server>, client: Client, shard: ShardId, replicas: usize) {
     let jetstream = context(&client);
+    let mut said = false;
     loop {
         if let Err(cause) = work_on(&server, &jetstream, shard, replicas).await {
-            // That the broker is away is said once, by the connection.
-            debug!(cause, shard, "commands of other nodes wait in the queue");
+            // That the broker is away is said once, by the connection, and not for every shard.
+            let away = client.connection_state() != State::Connected;
+            if !away && !std::mem::replace(&mut said, true) {
+                warn!(cause, shard, "commands of other nodes wait in the queue");
+            } else {
+                debug!(cause, shard, "commands of other nodes wait in the queue");
+            }
         }
         tokio::time::sleep(Duration::from_millis(RELAY_RETRY_MS)).await;
     }

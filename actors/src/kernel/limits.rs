@@ -136,9 +136,10 @@ pub const SENDERS_KNOWN_MAX: usize = 8_192;
 
 /// Changes that wait to be told to other nodes; what is beyond them, these find out by themselves.
 pub const NEWS_WAITING_MAX: usize = 4_096;
-/// How long another node may take to answer a question of an administrator, or to do as it is told.
-pub const NODE_ANSWER_MS: u64 = 1_000;
-pub const NODE_HANDOFF_MS: u64 = 12_000;
+/// How long another node may take to report to an administrator.
+pub const NODE_REPORT_MS_MAX: u64 = 1_000;
+/// How long a node may take to do what an administrator wants; less than a handler may.
+pub const NODE_COMMAND_MS_MAX: u64 = 12_000;
 
 /// How long Redis may take to answer before a request goes on without it.
 pub const REDIS_ANSWER_MS: u64 = 20;

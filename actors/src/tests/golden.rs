@@ -14,7 +14,7 @@ use crate::{
     account::Revocation,
     cart,
     catalog::Stale,
-    cluster::{self, Answered, Asked, Done, Envelope, News},
+    cluster::{Answered, Asked, Envelope, News, NodeCommand, NodeReply},
     kernel::{
         Currency, Digest, FlashSaleId, IdempotencyKey, Money, OrderNo, ProductId, ReservationId, SkuId,
         Timestamp, UserId,
@@ -308,10 +308,11 @@ fn messages_between_nodes() {
     let revoked = [ended(Some(uuid(8))), ended(None)];
     let news = stale.map(News::Stale).into_iter().chain(revoked.map(News::Revoked));
     travels_as("cluster/news", news.collect::<Vec<_>>());
-    let to = |to: Option<&str>| cluster::Order::HandOver { shard: 7, to: to.map(str::to_owned) };
-    let (empty, resume, report) = (cluster::Order::Empty, cluster::Order::Resume, cluster::Order::Report);
-    travels_as("cluster/orders", vec![to(Some("node-2")), to(None), empty, resume, report]);
-    let actors = Done::Actors(BTreeMap::from([(7, 3), (12, 1)]));
-    let done = vec![Done::Done, actors, Done::NotHeld, Done::NobodyThere, Done::Busy, Done::Failed];
-    travels_as("cluster/done", done);
+    let to = |to: Option<&str>| NodeCommand::HandOver { shard: 7, to: to.map(str::to_owned) };
+    let (empty, resume, report) = (NodeCommand::Empty, NodeCommand::Resume, NodeCommand::Report);
+    travels_as("cluster/node_commands", vec![to(Some("node-2")), to(None), empty, resume, report]);
+    let actors = NodeReply::Actors(BTreeMap::from([(7, 3), (12, 1)]));
+    let (done, not_held, nobody) = (NodeReply::Done, NodeReply::NotHeld, NodeReply::NobodyThere);
+    let replies = vec![done, actors, not_held, nobody, NodeReply::Busy, NodeReply::Failed];
+    travels_as("cluster/node_replies", replies);
 }

@@ -1,8 +1,15 @@
 //! Actors: how they fail, come back, move and stop.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use futures_util::future::BoxFuture;
 use stampede_actors::{
+    journal::{Holdings, ShardId},
     kernel::{SkuId, limits::RESTARTS_MAX},
-    runtime::{ActorState, Answer, AskError},
+    runtime::{ActorState, Answer, AskError, Delivery, Place, RemoteAsk, Router},
     stock,
 };
 
@@ -125,4 +132,48 @@ async fn a_shard_taken_over_from_oneself_rebuilds_its_actors() {
     let lost = node.actors.stock.command(id.0, id, receive(1)).await;
     assert!(matches!(lost, Err(AskError::Unavailable)), "{lost:?}");
     assert!(node.actors.stock.board(id.0).is_none(), "what it showed is gone with it");
+}
+
+/// A node that begins to hand its shards over just after it was looked where they are.
+struct Overtaken {
+    holdings: Arc<Holdings>,
+    /// How often it may still be looked before that; negative when it is over.
+    looks: Arc<AtomicI64>,
+}
+
+impl Router for Overtaken {
+    fn place(&self, shard: ShardId) -> Place {
+        if self.looks.fetch_sub(1, Ordering::AcqRel) > 0 {
+            self.holdings.place(shard)
+        } else {
+            Place::Nowhere
+        }
+    }
+
+    fn moved(&self, shard: ShardId, from: Place) -> BoxFuture<'static, bool> {
+        self.holdings.moved(shard, from)
+    }
+
+    fn ask(&self, shard: ShardId, epoch: i64, ask: Arc<RemoteAsk>) -> BoxFuture<'static, Delivery> {
+        self.holdings.ask(shard, epoch, ask)
+    }
+
+    fn tell(&self, shard: ShardId, ask: Arc<RemoteAsk>) -> BoxFuture<'static, Delivery> {
+        self.holdings.tell(shard, ask)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_in_after_a_handoff_has_begun() {
+    let store = store().await;
+    let looks = Arc::new(AtomicI64::new(i64::MAX));
+    let router = |holdings| -> Box<dyn Router> { Box::new(Overtaken { holdings, looks: looks.clone() }) };
+    let node = Node::start_with(&store.database, "a", router).await;
+    let id = sku(1);
+    node.actors.stock.command(id.0, id, receive(10)).await.expect("received");
+    looks.store(1, Ordering::Release);
+    let late = node.actors.stock.command(id.0, id, receive(1)).await;
+    assert!(matches!(late, Err(AskError::Unavailable)), "{late:?}");
+    looks.store(i64::MAX, Ordering::Release);
+    assert_eq!(totals(&node, id).await.available, 10, "nothing was done");
 }

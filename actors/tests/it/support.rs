@@ -14,7 +14,7 @@ use stampede_actors::{
     },
     kernel::{Currency, FlashSaleId, Money, OrderNo, ProductId, ReservationId, SkuId, Timestamp, UserId},
     projection::{Projector, ProjectorMetrics},
-    runtime::{ActorMetrics, Entity, Loader, Registry, Runtime},
+    runtime::{ActorMetrics, Entity, Loader, Registry, Router, Runtime},
     saga::{Actors, Driver, SagaMetrics},
     stock,
 };
@@ -172,6 +172,15 @@ pub struct Node {
 impl Node {
     /// A node that has taken every shard.
     pub async fn start(database: &Database, name: &str) -> Self {
+        Self::start_with(database, name, |holdings| Box::new(holdings)).await
+    }
+
+    /// The same with a router of the test's own.
+    pub async fn start_with(
+        database: &Database,
+        name: &str,
+        router: impl FnOnce(Arc<Holdings>) -> Box<dyn Router>,
+    ) -> Self {
         let threads = Threads::start();
         let scribe = scribe(database, name);
         scribe.take_all().await;
@@ -179,7 +188,7 @@ impl Node {
         let runtime = Arc::new(Runtime {
             journal: scribe.journal.clone(),
             loader,
-            router: Box::new(scribe.journal.holdings().clone()),
+            router: router(scribe.journal.holdings().clone()),
             database: database.clone(),
             metrics: ActorMetrics::register(&prometheus::Registry::new()).expect("the metrics"),
             arbiters: threads.arbiters.clone(),

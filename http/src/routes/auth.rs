@@ -143,7 +143,7 @@ async fn check_in(shell: &Shell, shop: &Shop, login: &str, password: &str) -> Re
     enter(shell, account)
 }
 
-/// Ends the session of the token that came along. No node takes the token any more.
+/// Ends the session of the token that came along. Within a second no node takes the token any more.
 #[utoipa::path(post, path = "/api/v1/auth/logout", tag = "accounts", security(("bearer" = [])), responses(
     (status = 204, description = "The session is over"),
     (status = 401, description = "There is no such session, or it is over already", body = ProblemShape)))]
@@ -154,7 +154,7 @@ pub async fn logout(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Prob
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Ends every session of the caller, on all devices. No node takes their tokens any more.
+/// Ends every session of the caller, on all devices. Within a second no node takes their tokens any more.
 #[utoipa::path(post, path = "/api/v1/auth/logout-all", tag = "accounts", security(("bearer" = [])), responses(
     (status = 204, description = "All sessions are over"),
     (status = 401, description = "The session is over already", body = ProblemShape)))]

@@ -9,10 +9,10 @@ use actix_web::{HttpResponse, web::Data};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
-    cluster::{Done, HandoffError, Order, OrderError, Route, leases},
+    cluster::{HandoffError, NodeCommand, NodeCommandError, Route, leases},
     engine::DatabaseError,
     journal::ShardId,
-    kernel::{Code, limits::NODE_ANSWER_MS},
+    kernel::{Code, limits::NODE_REPORT_MS_MAX},
     projection,
     runtime::Place,
 };
@@ -92,10 +92,8 @@ async fn live_actors(shop: &Shop, table: &[Route]) -> BTreeMap<String, BTreeMap<
     let living = table.iter().filter(|route| route.alive).filter_map(|route| route.owner.clone());
     let owners: BTreeSet<String> = living.collect();
     let reports = owners.into_iter().map(|owner| async {
-        match shop.orders.give(&owner, Order::Report).await {
-            Ok(Done::Actors(actors)) => Some((owner, actors)),
-            Ok(_) | Err(_) => None,
-        }
+        let actors = shop.nodes.live_actors(&owner).await.ok()?;
+        Some((owner, actors))
     });
     join_all(reports).await.into_iter().flatten().collect()
 }
@@ -121,14 +119,15 @@ pub async fn hand_over(
     let owner = route.owner.as_ref().ok_or_else(nobodys)?;
     if to.as_ref() != Some(owner) {
         let from = vec![(shard, shop.routes.place(shard))];
-        shop.orders.give(owner, Order::HandOver { shard, to }).await.map_err(|error| not_done(&error))?;
+        let handed_over = shop.nodes.command(owner, NodeCommand::HandOver { shard, to });
+        handed_over.await.map_err(|error| not_done(&error))?;
         known_here(&shop, from).await;
     }
     shards(admin, shop).await
 }
 
-/// Hands all shards of a node to the others. It takes none until it resumes or starts again, and still
-/// answers requests.
+/// Hands all shards of a node to the others. It takes none until it resumes or starts again, or no other
+/// node is left, and still answers requests.
 #[utoipa::path(post, path = "/api/v1/admin/nodes/{name}/handoff", tag = "admin",
     security(("bearer" = [])), responses((status = 200, description = "All shards, thereafter", body = Shards),
     (status = 404, description = "There is no such node", body = ProblemShape),
@@ -139,7 +138,7 @@ pub async fn empty(admin: Admin, name: Path<String>, shop: Data<Shop>) -> Result
     let table = shop.routes.table();
     let owned = (0..).zip(&table).filter(|(_, route)| route.owner.as_ref() == Some(&name.0));
     let from = owned.map(|(shard, _)| (shard, shop.routes.place(shard))).collect();
-    order(&shop, &name.0, Order::Empty).await?;
+    command(&shop, &name.0, NodeCommand::Empty).await?;
     known_here(&shop, from).await;
     shards(admin, shop).await
 }
@@ -147,20 +146,21 @@ pub async fn empty(admin: Admin, name: Path<String>, shop: Data<Shop>) -> Result
 /// Lets a node that was emptied take its share of the shards again.
 #[utoipa::path(post, path = "/api/v1/admin/nodes/{name}/resume", tag = "admin",
     security(("bearer" = [])), responses((status = 200, description = "All shards; its share follows", body = Shards),
-    (status = 404, description = "There is no such node", body = ProblemShape)))]
+    (status = 404, description = "There is no such node", body = ProblemShape),
+    (status = 503, description = "The node cannot be reached", body = ProblemShape)))]
 pub async fn resume(admin: Admin, name: Path<String>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     tracing::info!(admin = %admin.user_id, node = name.0, "audit: a node that was emptied takes shards again");
-    order(&shop, &name.0, Order::Resume).await?;
+    command(&shop, &name.0, NodeCommand::Resume).await?;
     shards(admin, shop).await
 }
 
-/// Gives an order to a node that there is.
-async fn order(shop: &Shop, node: &str, order: Order) -> Result<(), Problem> {
+/// Has a node that there is do something.
+async fn command(shop: &Shop, node: &str, command: NodeCommand) -> Result<(), Problem> {
     let leases = leases(&shop.database).await.map_err(|error| Problem::unavailable(&error))?;
     if !leases.contains_key(node) {
         return Err(Problem::new(Code::NotFound).detail("There is no such node."));
     }
-    shop.orders.give(node, order).await.map(drop).map_err(|error| not_done(&error))
+    shop.nodes.command(node, command).await.map_err(|error| not_done(&error))
 }
 
 /// Waits until this node knows that shards are not any more where they were, so that its answer is not
@@ -168,16 +168,23 @@ async fn order(shop: &Shop, node: &str, order: Order) -> Result<(), Problem> {
 async fn known_here(shop: &Shop, from: Vec<(ShardId, Place)>) {
     shop.routes.look();
     let left = from.into_iter().map(|(shard, place)| shop.routes.clone().left(shard, place));
-    drop(tokio::time::timeout(Duration::from_millis(NODE_ANSWER_MS), join_all(left)).await);
+    drop(tokio::time::timeout(Duration::from_millis(NODE_REPORT_MS_MAX), join_all(left)).await);
 }
 
-fn not_done(error: &OrderError) -> Problem {
+fn not_done(error: &NodeCommandError) -> Problem {
     match error {
-        OrderError::Handoff(HandoffError::NotHeld | HandoffError::NobodyThere) => {
+        NodeCommandError::Handoff(HandoffError::NobodyThere) => {
             Problem::new(Code::Conflict).detail(format!("The shards stay where they are: {error}."))
         }
-        OrderError::Unreachable
-        | OrderError::Handoff(HandoffError::Busy | HandoffError::Database(_))
-        | OrderError::Failed => Problem::unavailable(error),
+        // It has just gone elsewhere, or its owner is not sure of it at the moment.
+        NodeCommandError::Handoff(HandoffError::NotHeld) => {
+            Problem::new(Code::Unavailable).detail("The shard is on its way; ask again.")
+        }
+        NodeCommandError::Unanswered => Problem::new(Code::OutcomeUnknown),
+        NodeCommandError::Unreachable
+        | NodeCommandError::Handoff(
+            HandoffError::Busy | HandoffError::LeaseLost | HandoffError::Database(_),
+        )
+        | NodeCommandError::Failed => Problem::unavailable(error),
     }
 }

@@ -17,7 +17,7 @@ use stampede_actors::{
     catalog::{Catalog, Offer},
     claim,
     cluster::{
-        Directories, Link, Newsroom, Node, Orders, Ownership, Relay, Routes, Seal, Server, Traces,
+        Directories, Link, Newsroom, Node, Nodes, Ownership, Relay, Routes, Seal, Server, Traces,
         discoverable,
     },
     engine::{Database, DatabaseError, NatsError, OpenError, Source, clock, connect_nats},
@@ -63,8 +63,8 @@ pub struct Shop {
     pub actors: Actors,
     pub ownership: Arc<Ownership>,
     pub routes: Arc<Routes>,
-    /// Orders of an administrator to this node and to others.
-    pub orders: Orders,
+    /// This node and the others, as an administrator commands them.
+    pub nodes: Nodes,
     /// Sessions that were ended early.
     pub revocations: Arc<Revocations>,
     /// The link to other nodes, if this one has any.
@@ -125,7 +125,8 @@ pub async fn open_database(config: &Config) -> Result<Database, ShopError> {
 }
 
 /// How traces go over to other nodes.
-const TRACES: Traces = Traces { of: telemetry::traceparent_of, continued: telemetry::continue_traceparent };
+const TRACES: Traces =
+    Traces { parent_of: telemetry::traceparent_of, continued: telemetry::continue_traceparent };
 
 /// The connection to other nodes.
 struct Linked {
@@ -191,7 +192,7 @@ impl Shop {
             others(),
             families.ownership,
         );
-        let orders = Orders::new(ownership.clone(), directories.clone(), &node, others());
+        let nodes = Nodes::new(ownership.clone(), directories.clone(), &node, others());
         let catalog = Catalog::new(database.clone());
         let revocations = Revocations::open(&database).await?;
         if let Some(Linked { client, seal }) = &link {
@@ -220,7 +221,7 @@ impl Shop {
             let tables = (&database, &journal);
             let relay = Relay::open(tables, client, replicas, TRACES, families.relay).await?;
             tasks.push(tokio::spawn(relay.run()));
-            tasks.push(tokio::spawn(orders.clone().obey(families.link.refused.clone())));
+            tasks.push(tokio::spawn(nodes.clone().obey(families.link.refused.clone())));
             let (client, seal) = (client.clone(), seal.clone());
             let (catalog, revocations) = (catalog.clone(), revocations.clone());
             let newsroom = Newsroom { client, seal, catalog, revocations, metrics: families.link };
@@ -253,7 +254,7 @@ impl Shop {
             actors,
             ownership,
             routes,
-            orders,
+            nodes,
             revocations,
             nats: link.map(|link| link.client),
             tasks,
