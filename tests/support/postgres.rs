@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
@@ -92,7 +92,7 @@ impl Postgres {
     pub async fn create_database(&self) -> String {
         let name = format!("shop_{}", uuid::Uuid::new_v4().simple());
         let mut connection = self.connect("postgres").await.expect("PostgreSQL accepts a connection");
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        sqlx::query(&format!("CREATE DATABASE {name}"))
             .execute(&mut connection)
             .await
             .expect("a database can be made");

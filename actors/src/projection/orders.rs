@@ -107,9 +107,14 @@ pub struct OrderFilter {
     pub to: Option<Timestamp>,
 }
 
-const MATCHES: &str = "($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR status = $2)
+/// The orders that a filter lets through, whose parts are the first five parameters.
+macro_rules! matching {
+    () => {
+        "($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR status = $2)
     AND ($3::uuid IS NULL OR flash_sale_id = $3)
-    AND ($4::timestamptz IS NULL OR created_at >= $4) AND ($5::timestamptz IS NULL OR created_at < $5)";
+    AND ($4::timestamptz IS NULL OR created_at >= $4) AND ($5::timestamptz IS NULL OR created_at < $5)"
+    };
+}
 
 /// A page of orders, newest first, and how many match.
 pub async fn order_page(
@@ -120,18 +125,19 @@ pub async fn order_page(
 ) -> Result<(Vec<OrderView>, i64), sqlx::Error> {
     let moment = |at: Option<Timestamp>| at.map(Timestamp::to_offset_date_time);
     let mut connection = database.connection().await?;
-    let total: i64 =
-        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM orders WHERE {MATCHES}")))
-            .bind(filter.user.map(|user| user.0))
-            .bind(filter.status.map(Status::as_str))
-            .bind(filter.flash_sale)
-            .bind(moment(filter.from))
-            .bind(moment(filter.to))
-            .fetch_one(&mut *connection)
-            .await?;
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT doc FROM orders WHERE {MATCHES} ORDER BY order_no DESC LIMIT $6 OFFSET $7"
-    )))
+    let total: i64 = sqlx::query_scalar(concat!("SELECT count(*) FROM orders WHERE ", matching!()))
+        .bind(filter.user.map(|user| user.0))
+        .bind(filter.status.map(Status::as_str))
+        .bind(filter.flash_sale)
+        .bind(moment(filter.from))
+        .bind(moment(filter.to))
+        .fetch_one(&mut *connection)
+        .await?;
+    let rows = sqlx::query(concat!(
+        "SELECT doc FROM orders WHERE ",
+        matching!(),
+        " ORDER BY order_no DESC LIMIT $6 OFFSET $7"
+    ))
     .bind(filter.user.map(|user| user.0))
     .bind(filter.status.map(Status::as_str))
     .bind(filter.flash_sale)

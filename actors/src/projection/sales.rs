@@ -87,11 +87,15 @@ impl SaleRow {
     }
 }
 
-const COLUMNS: &str = "id, flash_sale.sku_id, product_id, name, price::text, original_price::text, currency,
+macro_rules! columns {
+    () => {
+        "id, flash_sale.sku_id, product_id, name, price::text, original_price::text, currency,
     per_user_limit, starts_at, ends_at, pay_within_ms, paused, closed_at,
     coalesce(allotted, 0), coalesce(available, 0), coalesce(held, 0), coalesce(sold, 0)
     FROM flash_sale
-    LEFT JOIN stock_pool ON stock_pool.sku_id = flash_sale.sku_id AND stock_pool.pool = flash_sale.id";
+    LEFT JOIN stock_pool ON stock_pool.sku_id = flash_sale.sku_id AND stock_pool.pool = flash_sale.id"
+    };
+}
 
 fn row(row: &PgRow) -> Result<SaleRow, sqlx::Error> {
     let moment = |at: usize| Ok::<_, sqlx::Error>(Timestamp::from(row.try_get::<OffsetDateTime, _>(at)?));
@@ -126,7 +130,7 @@ fn row(row: &PgRow) -> Result<SaleRow, sqlx::Error> {
 /// One sale.
 pub async fn sale_by_id(database: &Database, id: FlashSaleId) -> Result<Option<SaleRow>, sqlx::Error> {
     let mut connection = database.connection().await?;
-    let found = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} WHERE id = $1")))
+    let found = sqlx::query(concat!("SELECT ", columns!(), " WHERE id = $1"))
         .bind(id.0)
         .fetch_optional(&mut *connection)
         .await?;
@@ -136,10 +140,11 @@ pub async fn sale_by_id(database: &Database, id: FlashSaleId) -> Result<Option<S
 /// The sale of a SKU that runs now, or the next to start.
 pub async fn open_sale_of(database: &Database, sku: SkuId) -> Result<Option<SaleRow>, sqlx::Error> {
     let mut connection = database.connection().await?;
-    let found = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} WHERE flash_sale.sku_id = $1 AND closed_at IS NULL AND ends_at > now()
-         ORDER BY starts_at LIMIT 1"
-    )))
+    let found = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " WHERE flash_sale.sku_id = $1 AND closed_at IS NULL AND ends_at > now() ORDER BY starts_at LIMIT 1"
+    ))
     .bind(sku.0)
     .fetch_optional(&mut *connection)
     .await?;
@@ -155,9 +160,11 @@ pub async fn sale_page(
     let mut connection = database.connection().await?;
     let total: i64 =
         sqlx::query_scalar("SELECT count(*) FROM flash_sale").fetch_one(&mut *connection).await?;
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} ORDER BY (closed_at IS NOT NULL), starts_at DESC, id LIMIT $1 OFFSET $2"
-    )))
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " ORDER BY (closed_at IS NOT NULL), starts_at DESC, id LIMIT $1 OFFSET $2"
+    ))
     .bind(page_size)
     .bind((page - 1).saturating_mul(page_size))
     .fetch_all(&mut *connection)
