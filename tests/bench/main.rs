@@ -5,12 +5,16 @@
 //! generators are processes of their own and share the machine's cores. The load generator is
 //! `stampede loadtest` for all of them, so that every side also has its promises checked.
 //!
-//! `STAMPEDE_BENCH_SECONDS` is the length of one load; `STAMPEDE_BIN` a program to measure instead of
+//! Arguments are the numbers of the measures to make, as in `cargo bench --package stampede-tests --bench
+//! bench -- P8 P11`; without any all are made. `STAMPEDE_BENCH_SECONDS` is the length of one load; `STAMPEDE_BIN` a program to measure instead of
 //! one built here.
 
+mod asked;
 mod baseline;
+mod buyers;
 mod load;
 mod measures;
+mod nodes;
 mod sync_time;
 mod table;
 
@@ -22,6 +26,8 @@ use std::{
 
 use stampede_tests::workspace;
 
+use crate::asked::Asked;
+
 /// The profile of the measured program.
 const PROFILE: &str = "dist";
 
@@ -30,16 +36,24 @@ fn main() -> ExitCode {
     if let Some(code) = baseline::serve_if_asked(&arguments) {
         return code;
     }
+    let asked = match Asked::of(&arguments) {
+        Ok(asked) => asked,
+        Err(wrong) => {
+            note(&wrong);
+            return ExitCode::FAILURE;
+        }
+    };
     match std::env::var_os("STAMPEDE_BIN") {
-        Some(program) => measure(Path::new(&program)),
-        None => measure_with(&build()),
+        Some(program) => measure(Path::new(&program), &asked),
+        None => measure_with(&build(), &arguments),
     }
 }
 
 /// Runs this program again with `STAMPEDE_BIN` set, which the servers of the tests go by.
-fn measure_with(program: &Path) -> ExitCode {
+fn measure_with(program: &Path, arguments: &[String]) -> ExitCode {
     let own = std::env::current_exe().expect("this program has a path");
-    let status = Command::new(own).env("STAMPEDE_BIN", program).status().expect("this program runs again");
+    let again = Command::new(own).args(arguments).env("STAMPEDE_BIN", program).status();
+    let status = again.expect("this program runs again");
     if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -63,13 +77,13 @@ fn build() -> PathBuf {
     messages.lines().rev().find_map(executable).expect("cargo names the program that it built")
 }
 
-fn measure(program: &Path) -> ExitCode {
+fn measure(program: &Path, asked: &Asked) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime starts");
-    let table = runtime.block_on(measures::all(program));
+    let table = runtime.block_on(measures::all(program, asked));
     let mut out = std::io::stdout().lock();
     write!(out, "\n{table}").expect("the table can be printed");
     if table.broken() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -1,7 +1,7 @@
 //! The measures, in the order in which they build on each other.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -9,6 +9,7 @@ use serde_json::json;
 use stampede_tests::{Client, Engine, FlashSale, Postgres, Shop, ShopSetup, eventually};
 
 use crate::{
+    asked::Asked,
     baseline::{self, Baseline, SALE},
     load::{self, Finding, Target},
     note, sync_time,
@@ -18,15 +19,15 @@ use crate::{
 /// Length of one load, unless `STAMPEDE_BENCH_SECONDS` says another.
 const SECONDS: u64 = 8;
 /// Seconds at the start of every load that are not counted.
-const WARM_UP_SECONDS: u64 = 2;
+pub const WARM_UP_SECONDS: u64 = 2;
 /// Connections of a load, unless the measure is about them.
-const CONNECTIONS: usize = 256;
+pub const CONNECTIONS: usize = 256;
 /// Buyers: so many that their tokens are not all in any cache.
-const BUYERS: usize = 20_000;
+pub const BUYERS: usize = 20_000;
 /// Purchases that one buyer may make where acceptances are counted.
-const PER_USER_LIMIT: u64 = 10_000;
+pub const PER_USER_LIMIT: u64 = 10_000;
 /// Units where acceptances are counted: more than any load buys.
-const STOCK: u64 = 100_000_000;
+pub const STOCK: u64 = 100_000_000;
 /// Pool sizes among which the row-lock baseline has its best.
 const POOLS: [u32; 4] = [2, 4, 8, 32];
 /// Seconds of the short loads that find the best pool.
@@ -40,23 +41,35 @@ const OVERLOAD_CONNECTIONS: usize = 8_192;
 const PANICS: u32 = 4;
 const AWAY_MAX: Duration = Duration::from_millis(100);
 
-/// Makes every measure of `program`.
-pub async fn all(program: &Path) -> Table {
+/// Makes the measures of `program` that were asked for.
+pub async fn all(program: &Path, asked: &Asked) -> Table {
     note(&format!("measuring {}", program.display()));
     let mut bench = Bench {
         postgres: Postgres::start().await,
+        table: Table { fdatasync: sync_time::median(), ..Table::default() },
+        peak: None,
         seconds: seconds(),
         tokens: tempfile::Builder::new().prefix("stampede-tokens-").tempdir().expect("a temporary folder"),
-        table: Table { fdatasync: sync_time::median(), ..Table::default() },
     };
     baseline::write_tokens(&bench.tokens_file(), BUYERS);
-    bench.refusals().await;
-    let peak = bench.orders().await;
-    bench.row_lock(peak).await;
-    bench.connections().await;
-    bench.half_load(peak).await;
-    bench.overload(peak).await;
-    bench.recovery().await;
+    for number in asked.numbers() {
+        match number {
+            "P1" => bench.refusals().await,
+            "P2" => drop(bench.measured_peak().await),
+            "P3" => bench.row_lock().await,
+            "P6" => bench.connections().await,
+            "P7" => bench.half_load().await,
+            "P8" => bench.remote_owner().await,
+            "P9" => bench.overload().await,
+            "P11" => {
+                bench.takeover().await;
+                bench.handoff().await;
+            }
+            "R14" => bench.rolling_restart().await,
+            "R15" => bench.recovery().await,
+            other => panic!("{other} is no measure"),
+        }
+    }
     bench.table
 }
 
@@ -65,15 +78,18 @@ fn seconds() -> u64 {
     given.unwrap_or(SECONDS).max(WARM_UP_SECONDS + 1)
 }
 
-struct Bench {
-    postgres: Postgres,
+/// What every measure needs, and what was found so far.
+pub struct Bench {
+    pub postgres: Postgres,
+    pub table: Table,
+    /// Orders a second on one SKU, once they were measured.
+    pub peak: Option<f64>,
     seconds: u64,
     tokens: tempfile::TempDir,
-    table: Table,
 }
 
 impl Bench {
-    fn tokens_file(&self) -> std::path::PathBuf {
+    fn tokens_file(&self) -> PathBuf {
         self.tokens.path().join("tokens")
     }
 
@@ -87,7 +103,16 @@ impl Bench {
         Baseline::row_lock(&self.postgres.url(&database), connections).await
     }
 
-    fn row(
+    /// Writes the tokens of a shop's own users to a file.
+    pub fn write_tokens(&self, crowd: &[Client]) -> PathBuf {
+        let file = self.tokens.path().join("crowd");
+        let lines: String =
+            crowd.iter().filter_map(Client::token).map(|token| format!("{token}\n")).collect();
+        std::fs::write(&file, lines).expect("the tokens can be written");
+        file
+    }
+
+    pub fn row(
         &mut self,
         number: &'static str,
         measure: &'static str,
@@ -99,14 +124,14 @@ impl Bench {
     }
 
     /// Runs a load and keeps what its checks found.
-    fn load(&mut self, name: &str, target: Target<'_>, options: &[String]) -> Finding {
+    pub fn load(&mut self, name: &str, target: Target<'_>, options: &[String]) -> Finding {
         note(name);
         let finding = load::run(target, options);
         self.table.unproven.extend(finding.failures.iter().map(|failure| format!("{name}: {failure}")));
         finding
     }
 
-    fn closed(&self, connections: usize) -> Vec<String> {
+    pub fn closed(&self, connections: usize) -> Vec<String> {
         options(connections, self.seconds)
     }
 
@@ -131,6 +156,14 @@ impl Bench {
         self.row("P1", "refusals when sold out / a bare handler's", values, Aim::AtLeast(0.9), String::new());
     }
 
+    /// The orders a second of P2, on which others build.
+    async fn measured_peak(&mut self) -> f64 {
+        match self.peak {
+            Some(peak) => peak,
+            None => self.orders().await,
+        }
+    }
+
     /// P2: durable orders a second on one SKU.
     async fn orders(&mut self) -> f64 {
         let shop = self.shop().await;
@@ -139,11 +172,12 @@ impl Bench {
         let values = (finding.accepted_per_second, ORDERS_PER_SECOND, "1/s");
         let lag = format!("every order listed {drain} after the last answer");
         self.row("P2", "durable orders on one SKU / 30,000", values, Aim::AtLeast(1.0), lag);
-        finding.accepted_per_second
+        *self.peak.insert(finding.accepted_per_second)
     }
 
     /// P3: the same against a transaction for each purchase.
-    async fn row_lock(&mut self, peak: f64) {
+    async fn row_lock(&mut self) {
+        let peak = self.measured_peak().await;
         let tokens = self.tokens_file();
         let mut best = (0, 0.0);
         for size in POOLS {
@@ -179,7 +213,8 @@ impl Bench {
     }
 
     /// P7: how long an order takes at half of the peak.
-    async fn half_load(&mut self, peak: f64) {
+    async fn half_load(&mut self) {
+        let peak = self.measured_peak().await;
         let shop = self.shop().await;
         let found = self.load("half load", selling(&shop), &self.open(CONNECTIONS, peak / 2.0));
         let allowed = self.table.fdatasync * 4 + Duration::from_millis(5);
@@ -189,7 +224,8 @@ impl Bench {
     }
 
     /// P9: what is left of the peak when far more is asked for.
-    async fn overload(&mut self, peak: f64) {
+    async fn overload(&mut self) {
+        let peak = self.measured_peak().await;
         let shop = self.shop().await;
         let mut options = self.open(OVERLOAD_CONNECTIONS, peak * OVERLOAD);
         options.extend(["--retries", "0"].map(str::to_owned));
@@ -208,11 +244,7 @@ impl Bench {
         let product = shop.product("19.90", STOCK).await;
         let terms = FlashSale { per_user_limit: PER_USER_LIMIT, ..FlashSale::of(STOCK / 2) };
         let sale = shop.flash_sale(&product, &terms).await;
-        let tokens = self.tokens.path().join("crowd");
-        let crowd = shop.crowd(CONNECTIONS).await;
-        let lines: String =
-            crowd.iter().filter_map(Client::token).map(|token| format!("{token}\n")).collect();
-        std::fs::write(&tokens, lines).expect("the tokens can be written");
+        let tokens = self.write_tokens(&shop.crowd(CONNECTIONS).await);
         let seconds = WARM_UP_SECONDS + u64::from(PANICS) + 2;
         note("panics under load");
         let url = shop.server.url().to_owned();

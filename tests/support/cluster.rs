@@ -21,6 +21,7 @@ pub struct ClusterSetup {
     nodes: usize,
     broker_last: bool,
     proxied: bool,
+    database_url: Option<String>,
     environment: Vec<(String, String)>,
 }
 
@@ -46,7 +47,7 @@ impl ClusterSetup {
     /// So many nodes.
     #[must_use]
     pub fn new(nodes: usize) -> Self {
-        Self { nodes, broker_last: false, proxied: false, environment: Vec::new() }
+        Self { nodes, broker_last: false, proxied: false, database_url: None, environment: Vec::new() }
     }
 
     /// Has the nodes up before their broker.
@@ -55,10 +56,16 @@ impl ClusterSetup {
         Self { broker_last: true, ..self }
     }
 
-    /// Has the last node reach PostgreSQL through a proxy.
+    /// Has the last node reach PostgreSQL through a proxy, which leads to the shared server.
     #[must_use]
     pub fn last_node_through_a_proxy(self) -> Self {
         Self { proxied: true, ..self }
+    }
+
+    /// Uses this database instead of a fresh one of the shared server.
+    #[must_use]
+    pub fn database_url(self, url: &str) -> Self {
+        Self { database_url: Some(url.to_owned()), ..self }
     }
 
     /// Adds an environment variable of every node.
@@ -77,6 +84,9 @@ impl ClusterSetup {
         let mut first = ShopSetup::new(Engine::Postgres)
             .env("NATS_URL", &nats.url())
             .env("STAMPEDE_CLUSTER__NODE", &node_name(0));
+        if let Some(url) = &self.database_url {
+            first = first.database_url(url);
+        }
         for (name, value) in &self.environment {
             first = first.env(name, value);
         }
@@ -181,11 +191,16 @@ impl Cluster {
         }
     }
 
+    /// The shard that an actor belongs to.
+    pub async fn shard(&self, kind: &str, id: &str) -> usize {
+        let actor = self.shop.admin.get(&format!("/api/v1/admin/actors/{kind}/{id}")).await.ok(200);
+        usize::try_from(actor["shard"].as_u64().expect("a shard")).expect("a small number")
+    }
+
     /// The node that owns an actor.
     pub async fn owner(&self, kind: &str, id: &str) -> usize {
-        let actor = self.shop.admin.get(&format!("/api/v1/admin/actors/{kind}/{id}")).await.ok(200);
+        let shard = self.shard(kind, id).await;
         let shards = self.shards(0).await;
-        let shard = usize::try_from(actor["shard"].as_u64().expect("a shard")).expect("a small number");
         let owner = shards["shards"][shard]["owner"].as_str().expect("an owner").to_owned();
         (0..self.len()).find(|node| node_name(*node) == owner).expect("a node of this cluster")
     }
