@@ -109,7 +109,7 @@ impl Link {
         let senders = (0..shards)
             .map(|shard| {
                 let (sender, outgoing) = mpsc::unbounded_channel();
-                tokio::spawn(send(client.clone(), seal.clone(), shard, outgoing));
+                tokio::spawn(send(client.clone(), seal.clone(), routes.clone(), shard, outgoing));
                 sender
             })
             .collect();
@@ -225,6 +225,7 @@ async fn deliver(
 async fn send(
     client: Client,
     seal: Arc<Seal>,
+    routes: Arc<Routes>,
     shard: ShardId,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
 ) {
@@ -239,7 +240,15 @@ async fn send(
                 together.into_iter().map(|outgoing| (outgoing.asked, outgoing.receipt)).unzip();
             let subject = ask_subject(shard, epoch);
             let (headers, payload) = seal.close(&subject, &asked);
-            let receipt = request(&client, subject, headers, payload).await;
+            let moved = async {
+                routes.clone().left(shard, Place::There { epoch }).await;
+                tokio::time::sleep(Duration::from_millis(LATE_ANSWER_MS)).await;
+            };
+            let receipt = tokio::select! {
+                receipt = request(&client, subject, headers, payload) => receipt,
+                // Nobody is there any more who would give one, and others wait behind these.
+                () = moved => Receipt::Unknown,
+            };
             for waiting in receipts {
                 let _ = waiting.send(receipt);
             }

@@ -237,13 +237,15 @@ impl Ownership {
     async fn look(&self) -> Result<View, sqlx::Error> {
         let (view, epochs) = lease::look(&self.database).await?;
         let mut lost = self.routes.update(&view, &epochs);
-        // Those that are being handed over end with the handing over.
-        lost.retain(|shard| !self.journal.holdings().is_leaving(*shard));
+        // Those that are being handed over end with the handing over, which may have come between.
+        let holdings = self.journal.holdings();
+        let stale =
+            |shard: ShardId| holdings.epoch(shard).is_some_and(|held| held < epochs[usize::from(shard)]);
+        lost.retain(|shard| !holdings.is_leaving(*shard) && stale(*shard));
         if !lost.is_empty() {
             warn!(shards = ?lost, "these shards belong to another node now");
             self.step_down(&lost);
         }
-        let holdings = self.journal.holdings();
         let epochs = holdings.held().filter_map(|shard| holdings.epoch(shard));
         let unowned = self.routes.table().iter().filter(|route| !route.alive).count();
         self.metrics.epoch_max.set(epochs.max().unwrap_or(0));

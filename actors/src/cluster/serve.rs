@@ -3,12 +3,13 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use async_nats::{Client, Message, Subscriber};
 use futures_util::StreamExt;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::{JoinHandle, JoinSet},
 };
 use tracing::warn;
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     journal::{Holdings, ShardId},
-    kernel::limits::ASKS_TOGETHER_MAX,
+    kernel::limits::{ASKS_TOGETHER_MAX, LATE_ANSWER_MS},
     runtime::{Directory, RemoteAnswer},
 };
 
@@ -44,12 +45,17 @@ struct Answer {
     answered: Answered,
 }
 
-/// Ends a task with its owner.
-struct Listening(JoinHandle<()>);
+/// A shard that is listened for, until this is dropped.
+struct Listening {
+    epoch: i64,
+    /// Tells the listener that the shard has gone, by being dropped.
+    _gone: oneshot::Sender<()>,
+    work: JoinHandle<()>,
+}
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.0.abort();
+        self.work.abort();
     }
 }
 
@@ -80,10 +86,10 @@ impl Server {
     /// Listens for the shards held here, and for no others.
     async fn follow_holdings(self: Arc<Self>) {
         let mut changes = self.holdings.changes();
-        let mut listening: HashMap<ShardId, (i64, [Listening; 2])> = HashMap::new();
+        let mut listening: HashMap<ShardId, Listening> = HashMap::new();
         loop {
             changes.borrow_and_update();
-            listening.retain(|shard, (epoch, _)| self.holdings.epoch(*shard) == Some(*epoch));
+            listening.retain(|shard, listening| self.holdings.epoch(*shard) == Some(listening.epoch));
             for shard in self.holdings.held() {
                 let Some(epoch) = self.holdings.epoch(shard) else { continue };
                 if listening.contains_key(&shard) {
@@ -91,10 +97,10 @@ impl Server {
                 }
                 match self.client.subscribe(ask_subject(shard, epoch)).await {
                     Ok(messages) => {
-                        let asked = tokio::spawn(self.clone().listen(messages));
+                        let (_gone, gone) = oneshot::channel();
+                        tokio::spawn(self.clone().listen(messages, gone));
                         let work = tell::work(self.clone(), self.client.clone(), shard, self.replicas);
-                        let tasks = [asked, tokio::spawn(work)].map(Listening);
-                        listening.insert(shard, (epoch, tasks));
+                        listening.insert(shard, Listening { epoch, _gone, work: tokio::spawn(work) });
                     }
                     Err(cause) => warn!(%cause, shard, "other nodes cannot ask for this shard"),
                 }
@@ -105,8 +111,7 @@ impl Server {
         }
     }
 
-    async fn listen(self: Arc<Self>, mut messages: Subscriber) {
-        // What is under way ends with the shard: its callers ask the next owner.
+    async fn listen(self: Arc<Self>, mut messages: Subscriber, mut gone: oneshot::Receiver<()>) {
         let mut under_way = JoinSet::new();
         loop {
             tokio::select! {
@@ -115,8 +120,19 @@ impl Server {
                     None => return,
                 },
                 Some(_) = under_way.join_next() => {}
+                _ = &mut gone => break,
             }
         }
+        // Whoever has sent a message already is told that the shard has moved: without a word everybody
+        // behind it would wait for the receipt.
+        if messages.drain().await.is_ok() {
+            while let Some(message) = messages.next().await {
+                self.take_in(&message, &mut under_way).await;
+            }
+        }
+        // What is still under way ends with the shard: its callers ask the next owner.
+        let told = async { while under_way.join_next().await.is_some() {} };
+        drop(tokio::time::timeout(Duration::from_millis(LATE_ANSWER_MS), told).await);
     }
 
     /// Sends the receipt, then lets each message be answered in its own time.
