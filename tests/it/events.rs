@@ -1,16 +1,16 @@
 //! Events for subscribers: each entry of the journal once and in order, whatever happens to the broker.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
 use async_nats::HeaderMap;
-use futures_util::{StreamExt as _, future::join_all};
+use futures_util::StreamExt as _;
 use serde_json::json;
 use stampede_tests::{
-    Bought, Case, Client, Cluster, ClusterSetup, FlashSale, Product, Subscriber, Traffic, all_there,
-    eventually, once, within,
+    Bought, Case, Client, Cluster, ClusterSetup, EVENTUALLY_MAX, FlashSale, Product, Subscriber, Traffic,
+    all_there, eventually, once,
 };
 
 /// The tests of this module.
@@ -33,8 +33,6 @@ const BUYERS: usize = 12;
 const OUTAGE: Duration = Duration::from_secs(60);
 /// How often each buyer buys in a long outage.
 const PACE: Duration = Duration::from_millis(100);
-/// How long a subscriber may take to hear a whole journal again.
-const REFILL_MAX: Duration = Duration::from_secs(60);
 
 async fn sale(cluster: &Cluster, node: usize) -> (Product, String, Vec<Client>) {
     let product = cluster.product_on(node, "19.90", 100_000).await;
@@ -43,30 +41,6 @@ async fn sale(cluster: &Cluster, node: usize) -> (Product, String, Vec<Client>) 
     let crowd = cluster.shop.crowd(BUYERS).await;
     let doors = crowd.iter().enumerate().map(|(number, user)| cluster.at(number % cluster.len(), user));
     (product, sale, doors.collect())
-}
-
-/// The journal's heads, by shard, as the nodes that hold them say.
-async fn heads(cluster: &Cluster) -> BTreeMap<u16, u64> {
-    let tables = join_all((0..cluster.len()).map(|node| cluster.shards(node))).await;
-    let mut heads = BTreeMap::new();
-    for table in tables {
-        for shard in table["shards"].as_array().expect("a list of shards") {
-            if let Some(head) = shard["head"].as_u64().filter(|head| *head > 0) {
-                heads.insert(u16::try_from(shard["id"].as_u64().expect("a number")).expect("small"), head);
-            }
-        }
-    }
-    heads
-}
-
-/// Waits until the subscriber has heard every entry of the journal.
-async fn hears_everything(cluster: &Cluster, subscriber: &Subscriber) {
-    let everything = || async {
-        let heads = heads(cluster).await;
-        let heard = subscriber.heard();
-        (heard.shards == heads && heard.events == heads.values().sum::<u64>()).then_some(())
-    };
-    within(REFILL_MAX, everything, "the subscriber has heard every entry, each once").await;
 }
 
 async fn subscribers_hear_every_event_once() {
@@ -83,13 +57,13 @@ async fn subscribers_hear_every_event_once() {
     traffic.goes_on().await;
     traffic.troubled_by(&[]);
     traffic.ends_well(&cluster.shop, &product.sku_id).await;
-    hears_everything(&cluster, &subscriber).await;
+    subscriber.hears_everything(&cluster).await;
     assert_eq!(subscriber.heard().again, 0, "nothing was published twice");
     // And on demand everything once more.
     let output = cluster.node(0).launch().run(&["republish"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     cluster.shop.product("1.00", 1).await;
-    hears_everything(&cluster, &subscriber).await;
+    subscriber.hears_everything(&cluster).await;
 }
 
 async fn a_lost_stream_is_filled_again() {
@@ -105,9 +79,9 @@ async fn a_lost_stream_is_filled_again() {
     traffic.goes_on().await;
     traffic.troubled_by(&["unavailable", "outcome_unknown"]);
     traffic.ends_well(&cluster.shop, &product.sku_id).await;
-    hears_everything(&cluster, &subscriber).await;
+    subscriber.hears_everything(&cluster).await;
     // Whoever comes after the loss gets all that came before it.
-    hears_everything(&cluster, &late).await;
+    late.hears_everything(&cluster).await;
 }
 
 async fn a_broker_that_is_away_costs_nothing_that_was_promised() {
@@ -157,7 +131,7 @@ async fn a_broker_that_is_away_costs_nothing_that_was_promised() {
     let traffic = Traffic::start(&doors, &after, true).await;
     traffic.goes_on().await;
     traffic.ends_well(&cluster.shop, &product.sku_id).await;
-    hears_everything(&cluster, &subscriber).await;
+    subscriber.hears_everything(&cluster).await;
 }
 
 async fn nodes_that_start_before_their_broker() {
@@ -201,25 +175,14 @@ async fn a_trace_follows_a_purchase_over_nodes() {
             }
         }
     };
-    tokio::time::timeout(REFILL_MAX, heard).await.expect("both events are published");
-}
-
-/// The sum of a metric's samples at a node.
-async fn metric(cluster: &Cluster, node: usize, name: &str) -> f64 {
-    let text = cluster.node(node).client().get("/metrics").await.text();
-    let samples = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
-    samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    tokio::time::timeout(EVENTUALLY_MAX, heard).await.expect("both events are published");
 }
 
 async fn a_message_of_a_stranger_is_refused_and_counted() {
     let cluster = Cluster::start(2).await;
     let product = cluster.product_on(1, "5.00", 3).await;
-    let actor =
-        cluster.shop.admin.get(&format!("/api/v1/admin/actors/stock/{}", product.sku_id)).await.ok(200);
-    let shards = cluster.shards(0).await;
-    let shard = usize::try_from(actor["shard"].as_u64().expect("a shard")).expect("a small number");
-    let epoch = shards["shards"][shard]["epoch"].as_i64().expect("an epoch");
-    let ask = format!("stampede.ask.{shard}.{epoch}");
+    let (id, shard) = cluster.shard_of(&product).await;
+    let ask = format!("stampede.ask.{id}.{}", shard["epoch"]);
     let stranger = async_nats::connect(cluster.nats.url()).await.expect("the broker lets anybody in here");
     let restock = json!({ "receive": { "quantity": 1000, "reason": "mine", "key": null } });
     let envelope = json!({
@@ -233,7 +196,7 @@ async fn a_message_of_a_stranger_is_refused_and_counted() {
     worthless.insert("Stampede-Seal", "no hexadecimal digits");
     let payloads = [envelope.to_string(), "{".to_owned(), "\u{0}".to_owned(), "x".repeat(100_000)];
     let mut sent = 0.0;
-    for subject in [ask, format!("stampede.tell.{shard}"), "stampede.shards".to_owned()] {
+    for subject in [ask, format!("stampede.tell.{id}"), "stampede.shards".to_owned()] {
         for headers in [HeaderMap::new(), forged.clone(), worthless.clone()] {
             for payload in &payloads {
                 let payload = payload.clone().into();
@@ -244,7 +207,7 @@ async fn a_message_of_a_stranger_is_refused_and_counted() {
     }
     stranger.flush().await.expect("the broker has them");
     let refused = || async {
-        let counted = metric(&cluster, 1, "stampede_cluster_messages_refused_total").await;
+        let counted = cluster.metric(1, "stampede_cluster_messages_refused_total").await;
         (counted >= sent).then_some(())
     };
     eventually(refused, "every one of them is refused and counted").await;

@@ -6,6 +6,7 @@
 mod architecture;
 mod auth;
 mod bad_input;
+mod balancer;
 mod cart;
 mod catalog;
 mod crash;
@@ -21,6 +22,7 @@ mod operations;
 mod ops;
 mod orders;
 mod panic;
+mod roles;
 mod support;
 mod unknown_outcome;
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         architecture::cases(),
         auth::cases(),
         bad_input::cases(),
+        balancer::cases(),
         cart::cases(),
         catalog::cases(),
         crash::cases(),
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         ops::cases(),
         orders::cases(),
         panic::cases(),
+        roles::cases(),
         support::cases(),
         unknown_outcome::cases(),
     ];

@@ -92,19 +92,10 @@ async fn every_node_answers_for_every_sku() {
     assert_eq!(cart["items"].as_array().map(Vec::len), Some(3), "{cart}");
 }
 
-/// The shard of an actor, as the shop's administrator sees it.
-async fn shard_of(cluster: &Cluster, product: &Product) -> (u64, Value) {
-    let path = format!("/api/v1/admin/actors/stock/{}", product.sku_id);
-    let id = cluster.shop.admin.get(&path).await.ok(200)["shard"].as_u64().expect("a shard");
-    let shards = cluster.shards(0).await;
-    let shard = shards["shards"].as_array().and_then(|shards| shards.iter().find(|shard| shard["id"] == id));
-    (id, shard.expect("the shard is shown").clone())
-}
-
 async fn any_node_has_a_shard_handed_over() {
     let cluster = Cluster::start(3).await;
     let product = cluster.product_on(1, "19.90", 10).await;
-    let (id, before) = shard_of(&cluster, &product).await;
+    let (id, before) = cluster.shard_of(&product).await;
     assert_eq!(
         (&before["owner"], &before["here"], &before["alive"]),
         (&json!("node-2"), &json!(false), &json!(true))
@@ -119,9 +110,9 @@ async fn any_node_has_a_shard_handed_over() {
     let me = cluster.shop.buyer("lin").await.client;
     let order = json!({ "items": [{ "sku_id": product.sku_id, "quantity": 2 }] });
     me.post("/api/v1/orders", &order).await.bought();
-    let (_, after) = shard_of(&cluster, &product).await;
+    let (_, after) = cluster.shard_of(&product).await;
     assert!(after["epoch"].as_u64() > before["epoch"].as_u64(), "{before} {after}");
-    let projected = || async { (shard_of(&cluster, &product).await.1["lag"] == 0).then_some(()) };
+    let projected = || async { (cluster.shard_of(&product).await.1["lag"] == 0).then_some(()) };
     eventually(projected, "the tables have taken everything in").await;
 
     let admin = &cluster.shop.admin;
@@ -336,7 +327,7 @@ async fn a_killed_owner_costs_patience_and_nothing_else() {
 async fn an_owner_that_was_asleep_writes_nothing() {
     let cluster = Cluster::start(3).await;
     let (product, _, traffic) = sale_on(&cluster, 2).await;
-    let (id, before) = shard_of(&cluster, &product).await;
+    let (id, before) = cluster.shard_of(&product).await;
     let shard = i16::try_from(id).expect("a small number");
     let old = before["epoch"].as_i64().expect("an epoch");
     cluster.node(2).signal(Signal::STOP);
@@ -452,7 +443,7 @@ async fn leases_are_renewed_under_full_load() {
         crowd.iter().enumerate().map(|(number, user)| cluster.at(number % 2, user)).collect();
     let traffic = Traffic::start(&doors, &sale, false).await;
     let [before, _] = renewals(&cluster, 0).await;
-    let (id, _) = shard_of(&cluster, &product).await;
+    let (id, _) = cluster.shard_of(&product).await;
     let path = format!("/api/v1/admin/shards/{id}/handoff");
     for round in 0..6 {
         // The busiest shard of all goes to and fro, and every second time a node dies.

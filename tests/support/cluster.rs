@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
@@ -22,6 +23,7 @@ pub struct ClusterSetup {
     broker_last: bool,
     proxied: bool,
     database_url: Option<String>,
+    roles: bool,
     environment: Vec<(String, String)>,
 }
 
@@ -47,7 +49,14 @@ impl ClusterSetup {
     /// So many nodes.
     #[must_use]
     pub fn new(nodes: usize) -> Self {
-        Self { nodes, broker_last: false, proxied: false, database_url: None, environment: Vec::new() }
+        Self {
+            nodes,
+            broker_last: false,
+            proxied: false,
+            roles: false,
+            database_url: None,
+            environment: Vec::new(),
+        }
     }
 
     /// Has the nodes up before their broker.
@@ -68,6 +77,12 @@ impl ClusterSetup {
         Self { database_url: Some(url.to_owned()), ..self }
     }
 
+    /// Has the broker ask everybody who they are, and let them do what their role may.
+    #[must_use]
+    pub fn with_roles(self) -> Self {
+        Self { roles: true, ..self }
+    }
+
     /// Adds an environment variable of every node.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -77,12 +92,12 @@ impl ClusterSetup {
 
     /// Starts them, and waits until they have shared the shards out.
     pub async fn start(self) -> Cluster {
-        let mut nats = Nats::start().await;
+        let mut nats = if self.roles { Nats::start_with_roles().await } else { Nats::start().await };
         if self.broker_last {
             nats.kill9();
         }
         let mut first = ShopSetup::new(Engine::Postgres)
-            .env("NATS_URL", &nats.url())
+            .env("NATS_URL", &nats.url_of_nodes())
             .env("STAMPEDE_CLUSTER__NODE", &node_name(0));
         if let Some(url) = &self.database_url {
             first = first.database_url(url);
@@ -107,7 +122,7 @@ impl ClusterSetup {
                 .env("STAMPEDE_AUTH__SIGNING_KEY", SIGNING_KEY)
                 .env("STAMPEDE_LIMITS__ENABLED", "false")
                 .env("DATABASE_URL", &database)
-                .env("NATS_URL", &nats.url())
+                .env("NATS_URL", &nats.url_of_nodes())
                 .env("STAMPEDE_CLUSTER__NODE", &node_name(node));
             for (name, value) in &self.environment {
                 launch = launch.env(name, value);
@@ -203,6 +218,38 @@ impl Cluster {
         let shards = self.shards(0).await;
         let owner = shards["shards"][shard]["owner"].as_str().expect("an owner").to_owned();
         (0..self.len()).find(|node| node_name(*node) == owner).expect("a node of this cluster")
+    }
+
+    /// The shard of a product's stock: its number, and what the first node says of it.
+    pub async fn shard_of(&self, product: &Product) -> (u64, Value) {
+        let path = format!("/api/v1/admin/actors/stock/{}", product.sku_id);
+        let id = self.shop.admin.get(&path).await.ok(200)["shard"].as_u64().expect("a shard");
+        let shards = self.shards(0).await;
+        let shards = shards["shards"].as_array().expect("a list of shards");
+        let shard = shards.iter().find(|shard| shard["id"] == id).expect("the shard is shown");
+        (id, shard.clone())
+    }
+
+    /// The journal's heads, by shard, as the nodes that hold them say.
+    pub async fn heads(&self) -> BTreeMap<u16, u64> {
+        let tables = join_all((0..self.len()).map(|node| self.shards(node))).await;
+        let mut heads = BTreeMap::new();
+        for table in tables {
+            for shard in table["shards"].as_array().expect("a list of shards") {
+                if let Some(head) = shard["head"].as_u64().filter(|head| *head > 0) {
+                    let id = u16::try_from(shard["id"].as_u64().expect("a number")).expect("small");
+                    heads.insert(id, head);
+                }
+            }
+        }
+        heads
+    }
+
+    /// The sum of a metric's samples, of all their labels, at a node.
+    pub async fn metric(&self, node: usize, name: &str) -> f64 {
+        let text = self.node(node).client().get("/metrics").await.text();
+        let samples = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+        samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
     /// A connection to the nodes' database.

@@ -10,6 +10,7 @@
 mod client;
 mod cluster;
 mod eventually;
+mod haproxy;
 mod nats;
 mod postgres;
 mod process;
@@ -25,7 +26,8 @@ mod traffic;
 pub use client::{Client, Lost, Reply, Request};
 pub use cluster::{Cluster, ClusterSetup, node_name};
 pub use eventually::{EVENTUALLY_MAX, eventually, within};
-pub use nats::Nats;
+pub use haproxy::Balancer;
+pub use nats::{Nats, Role};
 pub use postgres::Postgres;
 pub use process::{Process, Signal, bound_command, raise_open_files};
 pub use proxy::Proxy;
@@ -35,6 +37,6 @@ pub use run::{Body, Case, run};
 pub use shop::{ADMIN_PASSWORD, Buyer, Engine, FlashSale, Product, SIGNING_KEY, Shop, ShopSetup, shown};
 pub use stampede::{Launch, Stampede, binary, workspace};
 pub use subscriber::{Heard, Subscriber};
-pub use traffic::{Bought, NO_ANSWER, Traffic, all_there};
+pub use traffic::{Bought, NO_ANSWER, Traffic, Waits, all_there};
 
 pub use sqlx;

@@ -1,8 +1,9 @@
 """A subscriber as somebody else would write it: every event once, in order per shard.
 
-Usage: subscriber.py URL FILE. Reads the stream STAMPEDE_EVENTS from its beginning, through every loss of
-the broker, and keeps in FILE how far it has come: {"shards": {shard: seq}, "events": n, "again": n}.
-An event that skips one of its shard waits until the one before it has come.
+Usage: subscriber.py URL FILE INBOX. Reads the stream STAMPEDE_EVENTS from its beginning, through every
+loss of the broker, and keeps in FILE how far it has come: {"shards": {shard: seq}, "events": n, "again": n}.
+An event that skips one of its shard waits until the one before it has come. Answers come to INBOX, the
+beginning of the subjects on which the user in URL may hear them.
 """
 
 import asyncio
@@ -77,10 +78,10 @@ async def ignore(_):
     """The connection comes back by itself; what it says meanwhile is of no use here."""
 
 
-async def main(url, file):
+async def main(url, file, inbox):
     ledger = Ledger(file)
     connection = await nats.connect(
-        url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, error_cb=ignore
+        url, inbox_prefix=inbox, max_reconnect_attempts=-1, reconnect_time_wait=0.1, error_cb=ignore
     )
     while True:
         try:

@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, stream};
@@ -40,12 +40,36 @@ pub struct Bought {
     pub paid: bool,
 }
 
+/// The longest waits so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Waits {
+    /// From one accepted purchase to the next, whoever made them.
+    pub between_purchases: Duration,
+    /// From a buyer's first try to the acceptance.
+    pub for_one_purchase: Duration,
+}
+
 /// What every buyer writes to.
 #[derive(Default)]
 struct Ledger {
     bought: Vec<Bought>,
     /// How often a buyer had to try again, by the code of the reason.
     troubles: BTreeMap<String, usize>,
+    waits: Waits,
+    /// When a purchase was accepted last.
+    accepted_at: Option<Instant>,
+}
+
+impl Ledger {
+    /// Notes a purchase that was first tried at `began` and is accepted now; its place.
+    fn accept(&mut self, bought: Bought, began: Instant) -> usize {
+        let now = Instant::now();
+        let last = self.accepted_at.replace(now).unwrap_or(now);
+        self.waits.between_purchases = self.waits.between_purchases.max(now - last);
+        self.waits.for_one_purchase = self.waits.for_one_purchase.max(now - began);
+        self.bought.push(bought);
+        self.bought.len() - 1
+    }
 }
 
 /// Buyers at work; they end when dropped.
@@ -109,6 +133,12 @@ impl Traffic {
     #[must_use]
     pub fn troubles(&self) -> BTreeMap<String, usize> {
         lock(&self.ledger).troubles.clone()
+    }
+
+    /// The longest that buyers had to wait so far.
+    #[must_use]
+    pub fn longest_waits(&self) -> Waits {
+        lock(&self.ledger).waits
     }
 
     /// Asserts that buyers had to try again for no other reasons than these.
@@ -211,13 +241,10 @@ impl Buyer {
                 pace.next().await;
             }
             let key = format!("purchase {number}");
+            let began = Instant::now();
             let order_no = self.insist_on_buying(&key).await;
             let bought = Bought { client: self.client.clone(), key, order_no: order_no.clone(), paid: false };
-            let place = {
-                let mut ledger = lock(&self.ledger);
-                ledger.bought.push(bought);
-                ledger.bought.len() - 1
-            };
+            let place = lock(&self.ledger).accept(bought, began);
             if self.paying && number % 2 == 1 {
                 self.insist_on_paying(&order_no).await;
                 lock(&self.ledger).bought[place].paid = true;

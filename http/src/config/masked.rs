@@ -34,7 +34,7 @@ fn table(config: &Config) -> Table {
             if is_secret(key) && !text.is_empty() {
                 MASK.clone_into(text);
             } else {
-                *text = without_password(text);
+                *text = without_passwords(text);
             }
         }
     }
@@ -44,6 +44,21 @@ fn table(config: &Config) -> Table {
 fn is_secret(key: &str) -> bool {
     key.ends_with("_key")
         || ["password", "secret", "token"].iter().any(|word| key.contains(word) && !key.contains("ttl"))
+}
+
+/// One URL, or several with commas between them. A comma that no URL follows is a part of the one before.
+fn without_passwords(text: &str) -> String {
+    let mut urls: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        match urls.last_mut() {
+            Some(url) if !part.contains("://") => {
+                url.push(',');
+                url.push_str(part);
+            }
+            Some(_) | None => urls.push(part.to_owned()),
+        }
+    }
+    urls.iter().map(|url| without_password(url)).collect::<Vec<_>>().join(",")
 }
 
 /// A URL with its password, and with any query parameter that names one, masked.
@@ -81,7 +96,7 @@ mod tests {
         let mut sources = Sources { folder: "/nonexistent".into(), ..Sources::default() };
         for (name, value) in [
             ("DATABASE_URL", "postgres://shop:pa55word@db:5432/shop?sslmode=require&sslpassword=pa55word"),
-            ("NATS_URL", "nats://pa55word@nats:4222"),
+            ("NATS_URL", "nats://pa55word@nats:4222,tls://node:pa55word,pa55word@nats"),
             ("REDIS_URL", "redis://:pa55word@redis:6379/0"),
             ("STAMPEDE_AUTH__SIGNING_KEY", "pa55word-pa55word-pa55word-pa55word"),
         ] {
@@ -93,6 +108,7 @@ mod tests {
             shown.contains("postgres://shop:***@db:5432/shop?sslmode=require&sslpassword=***"),
             "{shown}"
         );
+        assert!(shown.contains("nats://***@nats:4222,tls://node:***@nats"), "{shown}");
         assert!(shown.contains("redis://:***@redis:6379/0"), "{shown}");
         assert!(shown.contains("signing_key = \"***\""), "{shown}");
         assert!(!shown.contains("pa55word"), "{shown}");
