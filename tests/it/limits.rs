@@ -8,7 +8,8 @@ use std::path::Path;
 use hyper::Method;
 use serde_json::json;
 use stampede_tests::{
-    Buyer, Case, Client, Engine, Redis, Shop, ShopSetup, eventually, once, strange_authority,
+    Buyer, Case, Client, ClusterSetup, Engine, FlashSale, Redis, Shop, ShopSetup, Traffic, eventually, once,
+    strange_authority,
 };
 use uuid::Uuid;
 
@@ -22,7 +23,11 @@ pub fn cases() -> Vec<Case> {
         a_redis_that_cannot_be_is_refused_at_the_start,
     ];
     // Alone on the machine, so that Redis answers in time.
-    let heavy = once![two_nodes_count_a_caller_together, two_nodes_count_the_tries_of_an_account_together];
+    let heavy = once![
+        two_nodes_count_a_caller_together,
+        two_nodes_count_the_tries_of_an_account_together,
+        a_sale_goes_on_without_redis,
+    ];
     light.into_iter().chain(heavy.into_iter().map(Case::heavy)).collect()
 }
 
@@ -172,6 +177,33 @@ async fn two_nodes_count_the_tries_of_an_account_together() {
             digest.is_some_and(|(_, hash)| hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
         assert!(hashed, "{key} shows whom it counts");
     }
+}
+
+async fn a_sale_goes_on_without_redis() {
+    let mut redis = Redis::start().await;
+    // Limits that no buyer here meets, and that every request is counted for all the same.
+    let plenty = ["API_PER_SECOND", "API_BURST", "FLASH_PER_SECOND", "FLASH_BURST"];
+    let setup = ClusterSetup::new(2).env("REDIS_URL", &redis.url()).env("STAMPEDE_LIMITS__ENABLED", "true");
+    let setup =
+        plenty.iter().fold(setup, |setup, limit| setup.env(&format!("STAMPEDE_LIMITS__{limit}"), "1000000"));
+    let cluster = setup.start().await;
+    shares(&cluster.shop).await;
+    let product = cluster.product_on(1, "19.90", 100_000).await;
+    let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(100_000) };
+    let sale = cluster.shop.flash_sale(&product, &terms).await;
+    let crowd = cluster.shop.crowd(12).await;
+    let doors: Vec<Client> =
+        crowd.iter().enumerate().map(|(number, user)| cluster.at(number % 2, user)).collect();
+    let traffic = Traffic::start(&doors, &sale, true).await;
+    redis.kill9();
+    is_alone(&cluster.shop).await;
+    traffic.goes_on().await;
+    redis.restart().await;
+    shares(&cluster.shop).await;
+    traffic.goes_on().await;
+    assert!(fallbacks(&cluster.shop).await > 0, "requests were decided without Redis");
+    traffic.troubled_by(&[]);
+    traffic.ends_well(&cluster.shop, &product.sku_id).await;
 }
 
 async fn redis_dies_and_comes_back() {
