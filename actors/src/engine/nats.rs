@@ -54,7 +54,12 @@ enum Identity {
 fn servers(urls: &str) -> Result<(Vec<ServerAddr>, Option<Identity>), std::io::Error> {
     let (mut servers, mut identity) = (Vec::new(), None);
     for url in urls.split(',') {
-        let server = url.trim().parse::<ServerAddr>()?;
+        let url = url.trim();
+        if url.is_empty() {
+            // The client would take it for a server without a name.
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "an address is missing"));
+        }
+        let server = url.parse::<ServerAddr>()?;
         identity = identity.or_else(|| identity_in(&server));
         let mut url = server.into_inner();
         // What has no host has no user either.
@@ -139,10 +144,8 @@ mod tests {
         assert_eq!(servers, ["tls://a", "tls://b:4222", "nats://c"]);
         assert_eq!(identity, user("node", "c@rp/ri+ver"));
         assert_eq!(read("nats://s3cret@a").1, Some(Identity::Token("s3cret".to_owned())));
-        assert!(servers_fail("http://a") && servers_fail("nats://a:port") && servers_fail("nats://a,,"));
-    }
-
-    fn servers_fail(urls: &str) -> bool {
-        servers(urls).is_err()
+        for wrong in ["http://a", "nats://a:port", "nats://a,,nats://b", ","] {
+            assert!(super::servers(wrong).is_err(), "{wrong}");
+        }
     }
 }
