@@ -116,6 +116,8 @@ pub struct Ownership {
     emptied: AtomicBool,
     /// Held while shards are handed over.
     moving: Mutex<()>,
+    /// Held while the lease is renewed: a renewal that overtook another would take back what it said.
+    renewing: Mutex<()>,
 }
 
 impl Ownership {
@@ -131,7 +133,7 @@ impl Ownership {
         let me = Me { node: routes.me().to_owned(), incarnation: Uuid::new_v4() };
         let others = others.map(|(client, seal)| Announcer { client, seal, sending: Mutex::new(()) });
         let (stopping, emptied) = (AtomicBool::new(false), AtomicBool::new(false));
-        let moving = Mutex::new(());
+        let (moving, renewing) = (Mutex::new(()), Mutex::new(()));
         Arc::new(Self {
             database,
             journal,
@@ -143,6 +145,7 @@ impl Ownership {
             stopping,
             emptied,
             moving,
+            renewing,
         })
     }
 
@@ -204,14 +207,23 @@ impl Ownership {
         self.stopping.load(Ordering::Acquire) || self.emptied.load(Ordering::Acquire)
     }
 
-    /// Renews the lease and takes up what the table says; `false` if another life has the lease.
-    async fn beat(&self) -> Result<bool, sqlx::Error> {
+    /// Renews the lease, and says whether this node wants shards; `false` if another life has the lease.
+    async fn renew(&self) -> Result<bool, sqlx::Error> {
+        let _renewing = self.renewing.lock().await;
         let sent = Instant::now();
         if !lease::renew(&self.database, &self.me, self.is_leaving()).await? {
             return Ok(false);
         }
         self.metrics.renewal_seconds.observe(sent.elapsed().as_secs_f64());
         self.routes.leased(sent);
+        Ok(true)
+    }
+
+    /// Renews the lease and takes up what the table says; `false` if another life has the lease.
+    async fn beat(&self) -> Result<bool, sqlx::Error> {
+        if !self.renew().await? {
+            return Ok(false);
+        }
         let view = self.look().await?;
         if view.nodes.is_empty() && self.emptied.swap(false, Ordering::AcqRel) {
             warn!("no other node is left: this one, which was emptied, takes shards again");
@@ -307,6 +319,11 @@ impl Ownership {
     /// Hands all shards over, and takes none until this node resumes or starts again.
     pub async fn empty(&self) -> Result<(), HandoffError> {
         let _moving = self.moving.lock().await;
+        // Before this node says that it wants none: without any that does, those that were emptied
+        // take shards again.
+        if self.look().await?.nodes.iter().all(|node| *node == self.me.node) {
+            return Err(HandoffError::NobodyThere);
+        }
         self.emptied.store(true, Ordering::Release);
         let given = match self.give_all().await {
             Ok(()) if self.journal.holdings().held().next().is_some() => Err(HandoffError::NobodyThere),
@@ -314,7 +331,7 @@ impl Ownership {
         };
         if given.is_err() {
             self.emptied.store(false, Ordering::Release);
-            self.renew().await?;
+            self.say_what_it_wants().await?;
         }
         given
     }
@@ -322,23 +339,20 @@ impl Ownership {
     /// Takes this node's share again.
     pub async fn resume(&self) -> Result<(), HandoffError> {
         self.emptied.store(false, Ordering::Release);
-        self.renew().await?;
+        self.say_what_it_wants().await?;
         self.announce().await;
         Ok(())
     }
 
     /// Renews the lease between two heartbeats, to say whether this node wants shards.
-    async fn renew(&self) -> Result<(), HandoffError> {
-        let renewed = lease::renew(&self.database, &self.me, self.is_leaving()).await?;
-        if renewed { Ok(()) } else { Err(HandoffError::LeaseLost) }
+    async fn say_what_it_wants(&self) -> Result<(), HandoffError> {
+        if self.renew().await? { Ok(()) } else { Err(HandoffError::LeaseLost) }
     }
 
     /// Says that this node wants no shards, and gives away all that it has.
     async fn give_all(&self) -> Result<(), HandoffError> {
-        self.renew().await?;
-        let mut view = self.look().await?;
-        // A heartbeat that was on its way may just have said otherwise.
-        view.nodes.remove(&self.me.node);
+        self.say_what_it_wants().await?;
+        let view = self.look().await?;
         let mut given = Ok(());
         for Gift { shards, to } in view.to_give(&self.me.node) {
             if let Err(cause) = self.give(shards, &to).await {
