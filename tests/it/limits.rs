@@ -8,8 +8,8 @@ use std::path::Path;
 use hyper::Method;
 use serde_json::json;
 use stampede_tests::{
-    Buyer, Case, Client, ClusterSetup, Engine, FlashSale, Redis, Shop, ShopSetup, Traffic, eventually, once,
-    strange_authority,
+    Buyer, Case, Certificates, Client, ClusterSetup, Engine, FlashSale, Redis, Shop, ShopSetup, Traffic,
+    eventually, once,
 };
 use uuid::Uuid;
 
@@ -247,10 +247,8 @@ async fn redis_is_reached_through_tls_with_a_password() {
     let shop = through(&redis.authority()).start().await;
     shares(&shop).await;
 
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let strange = folder.path().join("ca.pem");
-    std::fs::write(&strange, strange_authority()).expect("a file can be written");
-    let wary = through(&strange).start().await;
+    let strangers = Certificates::make();
+    let wary = through(&strangers.authority()).start().await;
     let told = || async { (said(&wary, AWAY) == 1).then_some(()) };
     eventually(told, "the node says that Redis is away").await;
     let log = wary.server.log();

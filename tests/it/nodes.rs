@@ -35,6 +35,8 @@ pub fn cases() -> Vec<Case> {
     [light, heavy.into_iter().map(Case::heavy).collect()].concat()
 }
 
+/// Events of a history that nobody wants to read one by one.
+const LONG: i64 = 300;
 /// Buyers of a sale while nodes come and go.
 const BUYERS: usize = 24;
 
@@ -398,10 +400,17 @@ async fn a_rolling_restart_fails_nobody() {
 
 async fn an_emptied_node_sells_on_from_its_door() {
     let cluster = Cluster::start(3).await;
-    let (product, _, traffic) = sale_on(&cluster, 2).await;
+    let (product, sale, traffic) = sale_on(&cluster, 2).await;
+    // So long a history that it is condensed before it moves.
+    let sold = || async {
+        (cluster.shop.pool(&product.sku_id, &sale).await[1..].iter().sum::<i64>() > LONG).then_some(())
+    };
+    eventually(sold, "a good deal is sold").await;
     let empty = "/api/v1/admin/nodes/node-3/handoff";
     let shards = cluster.shop.admin.post(empty, &json!({})).await.ok(200);
     assert!(shards["nodes"].get("node-3").is_none(), "{}", shards["nodes"]);
+    let condensed = cluster.snapshot("stock", &product.sku_id).await;
+    assert!(condensed > LONG, "the snapshot is of version {condensed}");
     traffic.goes_on().await;
     cluster.owned_by(vec![0, 1]).await;
     cluster.node(2).client().get("/ready").await.ok(200);

@@ -24,6 +24,7 @@ pub struct ClusterSetup {
     proxied: bool,
     database_url: Option<String>,
     roles: bool,
+    tls: bool,
     environment: Vec<(String, String)>,
 }
 
@@ -54,6 +55,7 @@ impl ClusterSetup {
             broker_last: false,
             proxied: false,
             roles: false,
+            tls: false,
             database_url: None,
             environment: Vec::new(),
         }
@@ -83,6 +85,12 @@ impl ClusterSetup {
         Self { roles: true, ..self }
     }
 
+    /// Has the broker and the nodes prove to each other who they are, through TLS.
+    #[must_use]
+    pub fn with_tls(self) -> Self {
+        Self { tls: true, ..self }
+    }
+
     /// Adds an environment variable of every node.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -91,8 +99,15 @@ impl ClusterSetup {
     }
 
     /// Starts them, and waits until they have shared the shards out.
-    pub async fn start(self) -> Cluster {
-        let mut nats = if self.roles { Nats::start_with_roles().await } else { Nats::start().await };
+    pub async fn start(mut self) -> Cluster {
+        let mut nats = match (self.roles, self.tls) {
+            (true, _) => Nats::start_with_roles().await,
+            (false, true) => Nats::start_with_tls().await,
+            (false, false) => Nats::start().await,
+        };
+        if let Some(certificates) = nats.certificates() {
+            self.environment.extend(certificates.of_a_node());
+        }
         if self.broker_last {
             nats.kill9();
         }
@@ -276,6 +291,14 @@ impl Cluster {
              ) AS entries WHERE epoch < reached",
         );
         entries.fetch_one(&mut self.database().await).await.expect("a count")
+    }
+
+    /// The version of an entity's latest snapshot; 0 without one.
+    pub async fn snapshot(&self, kind: &str, id: &str) -> i64 {
+        let version = sqlx::query_scalar(
+            "SELECT coalesce(max(version), 0) FROM snapshot WHERE actor_kind = $1 AND actor_id = $2",
+        );
+        version.bind(kind).bind(id).fetch_one(&mut self.database().await).await.expect("a version")
     }
 
     /// Deadlocks that PostgreSQL had to break in the nodes' database.

@@ -7,6 +7,7 @@
 //!
 //! Nothing here sleeps: [`eventually`] is the one place that polls.
 
+mod certificates;
 mod client;
 mod cluster;
 mod eventually;
@@ -23,6 +24,7 @@ mod stampede;
 mod subscriber;
 mod traffic;
 
+pub use certificates::Certificates;
 pub use client::{Client, Lost, Reply, Request};
 pub use cluster::{Cluster, ClusterSetup, node_name};
 pub use eventually::{EVENTUALLY_MAX, eventually, within};
@@ -32,7 +34,7 @@ pub use postgres::Postgres;
 pub use process::{Process, Signal, bound_command, raise_open_files};
 pub use proxy::Proxy;
 pub use purchase::{Told, buy, retried};
-pub use redis::{Redis, strange_authority};
+pub use redis::Redis;
 pub use run::{Body, Case, run};
 pub use shop::{ADMIN_PASSWORD, Buyer, Engine, FlashSale, Product, SIGNING_KEY, Shop, ShopSetup, shown};
 pub use stampede::{Launch, Stampede, binary, workspace};

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use crate::{
+    certificates::Certificates,
     eventually::eventually,
     process::{Process, bound_command, free_port, on_path},
     stampede::workspace,
@@ -66,31 +67,45 @@ impl Role {
     }
 }
 
+/// Who is let in.
+enum Door {
+    Open,
+    /// Whoever has a role of `deploy/nats/roles.conf` and its password.
+    Roles,
+    /// Whoever has a certificate, and through TLS only.
+    Tls(Certificates),
+}
+
 /// A NATS server of its own that stops when dropped.
 pub struct Nats {
     process: Option<Process>,
     program: PathBuf,
     port: u16,
-    /// Whether everybody must say who they are.
-    roles: bool,
+    door: Door,
     home: TempDir,
 }
 
 impl Nats {
     /// Starts a server with an empty JetStream store that lets anybody in.
     pub async fn start() -> Self {
-        Self::begin(false).await
+        Self::begin(Door::Open).await
     }
 
     /// Starts a server with an empty JetStream store under the roles that the product ships.
     pub async fn start_with_roles() -> Self {
-        Self::begin(true).await
+        Self::begin(Door::Roles).await
     }
 
-    async fn begin(roles: bool) -> Self {
+    /// Starts a server with an empty JetStream store that speaks TLS only, and only to those who show a
+    /// certificate, too.
+    pub async fn start_with_tls() -> Self {
+        Self::begin(Door::Tls(Certificates::make())).await
+    }
+
+    async fn begin(door: Door) -> Self {
         let program = on_path("nats-server").expect("no nats-server on this machine: run tests/setup");
         let home = tempfile::Builder::new().prefix("stampede-nats-").tempdir().expect("a temporary folder");
-        let mut server = Self { process: None, program, port: free_port(), roles, home };
+        let mut server = Self { process: None, program, port: free_port(), door, home };
         server.launch().await;
         server
     }
@@ -98,7 +113,8 @@ impl Nats {
     /// Its URL, which names no user.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        let scheme = if matches!(self.door, Door::Tls(_)) { "tls" } else { "nats" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// Its URL with the name and the password of a role.
@@ -110,7 +126,13 @@ impl Nats {
     /// What nodes connect to: as the role that they have, if there are roles.
     #[must_use]
     pub fn url_of_nodes(&self) -> String {
-        if self.roles { self.url_of(Role::Node) } else { self.url() }
+        if matches!(self.door, Door::Roles) { self.url_of(Role::Node) } else { self.url() }
+    }
+
+    /// The certificates of a server that speaks TLS.
+    #[must_use]
+    pub fn certificates(&self) -> Option<&Certificates> {
+        if let Door::Tls(certificates) = &self.door { Some(certificates) } else { None }
     }
 
     /// What it has logged since it was started last. The server must be up.
@@ -141,10 +163,18 @@ impl Nats {
         let mut command = bound_command(&self.program, "KILL");
         command.args(["--addr", "127.0.0.1", "--port", &self.port.to_string(), "--jetstream"]);
         command.arg("--store_dir").arg(self.home.path().join("store"));
-        if self.roles {
-            // The file is a whole configuration by itself; the arguments say the rest.
-            command.arg("--config").arg(workspace().join("deploy/nats/roles.conf"));
-            command.envs(Role::ALL.map(|role| (role.variable(), format!("\"{}\"", role.password()))));
+        match &self.door {
+            Door::Open => {}
+            Door::Roles => {
+                // The file is a whole configuration by itself; the arguments say the rest.
+                command.arg("--config").arg(workspace().join("deploy/nats/roles.conf"));
+                command.envs(Role::ALL.map(|role| (role.variable(), format!("\"{}\"", role.password()))));
+            }
+            Door::Tls(certificates) => {
+                let [certificate, key] = certificates.server();
+                command.arg("--tlsverify").arg("--tlscacert").arg(certificates.authority());
+                command.arg("--tlscert").arg(certificate).arg("--tlskey").arg(key);
+            }
         }
         self.process = Some(Process::start("nats", command, self.home.path()).expect("nats-server runs"));
         let port = self.port;

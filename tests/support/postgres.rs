@@ -2,7 +2,10 @@
 
 use std::{
     fs,
-    os::unix::{fs::chown, process::CommandExt},
+    os::unix::{
+        fs::{PermissionsExt as _, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -14,6 +17,7 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use crate::{
+    certificates::Certificates,
     eventually::eventually,
     process::{Process, Signal, bound_command, free_port, on_path},
 };
@@ -29,6 +33,14 @@ const STARTS_MAX: u32 = 5;
 
 const USER: &str = "stampede";
 
+/// Who has to come through TLS and with a password, where there is TLS; the password, and how it stands
+/// in a URL.
+const GUEST: &str = "shop";
+const PASSWORD: &str = "c@rp+river";
+const PASSWORD_ENCODED: &str = "c%40rp+river";
+/// The rules for that, and none for the tests themselves.
+const RULES: &str = "hostssl all shop 127.0.0.1/32 scram-sha-256\nhost all stampede 127.0.0.1/32 trust\n";
+
 /// The server that tests share unless they mean to harm it.
 static SHARED: Mutex<Option<Arc<Postgres>>> = Mutex::const_new(None);
 
@@ -39,20 +51,35 @@ pub struct Postgres {
     /// The user and group to run as: PostgreSQL refuses to be run by root.
     owner: Option<(u32, u32)>,
     port: u16,
+    certificates: Option<Certificates>,
     home: TempDir,
 }
 
 impl Postgres {
     /// Starts a server with no data.
     pub async fn start() -> Self {
+        Self::begin(None).await
+    }
+
+    /// Starts a server with no data that speaks TLS, with one of [`Postgres::certificates`].
+    pub async fn start_with_tls() -> Self {
+        let server = Self::begin(Some(Certificates::make())).await;
+        let mut connection = server.connect("postgres").await.expect("PostgreSQL accepts a connection");
+        let guest = format!("CREATE ROLE {GUEST} LOGIN PASSWORD '{PASSWORD}'");
+        sqlx::query(&guest).execute(&mut connection).await.expect("a user can be made");
+        server
+    }
+
+    async fn begin(certificates: Option<Certificates>) -> Self {
         let programs = find_programs();
         let owner = rustix::process::geteuid().is_root().then(unprivileged);
         let home = tempfile::Builder::new().prefix("stampede-pg-").tempdir().expect("a temporary folder");
         if let Some((user, group)) = owner {
             chown(home.path(), Some(user), Some(group)).expect("root may give a folder away");
         }
-        let mut server = Self { process: None, programs, owner, port: 0, home };
+        let mut server = Self { process: None, programs, owner, port: 0, certificates, home };
         server.init();
+        server.certify();
         for _ in 0..STARTS_MAX {
             server.port = free_port();
             if server.launch().await {
@@ -80,6 +107,22 @@ impl Postgres {
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The URL of a fresh, empty database of somebody who must come through TLS and with a password;
+    /// `?sslmode=` is to be added. The server must speak TLS.
+    pub async fn url_of_guest(&self) -> String {
+        let database = self.create_database().await;
+        let mut connection = self.connect("postgres").await.expect("PostgreSQL accepts a connection");
+        let owner = format!("ALTER DATABASE {database} OWNER TO {GUEST}");
+        sqlx::query(&owner).execute(&mut connection).await.expect("a database can be given away");
+        format!("postgres://{GUEST}:{PASSWORD_ENCODED}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Its certificates. The server must speak TLS.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().expect("a server that speaks TLS has certificates")
     }
 
     /// The port that it listens on.
@@ -146,6 +189,22 @@ impl Postgres {
         assert!(output.status.success(), "initdb failed: {said}");
     }
 
+    /// Puts the certificate and the rules where the server looks for them.
+    fn certify(&self) {
+        let Some(certificates) = &self.certificates else { return };
+        let [certificate, key] = certificates.server();
+        let data = self.data();
+        for (file, name) in [(certificate, "server.crt"), (key, "server.key")] {
+            let place = data.join(name);
+            fs::copy(file, &place).expect("a file can be copied");
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).expect("a file can be closed");
+            if let Some((user, group)) = self.owner {
+                chown(&place, Some(user), Some(group)).expect("root may give a file away");
+            }
+        }
+        fs::write(data.join("pg_hba.conf"), RULES).expect("a file can be written");
+    }
+
     /// Whether the server came up and answers.
     async fn launch(&mut self) -> bool {
         let mut command = bound_command(&self.programs.join("postgres"), "QUIT");
@@ -158,6 +217,7 @@ impl Postgres {
             "logging_collector=off",
             "shared_buffers=64MB",
             "timezone=UTC",
+            if self.certificates.is_some() { "ssl=on" } else { "ssl=off" },
             &format!("max_connections={CONNECTIONS_MAX}"),
             &format!("unix_socket_directories={}", self.home.path().display()),
         ] {

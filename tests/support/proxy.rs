@@ -65,6 +65,8 @@ struct Shared {
     /// The marker whose statements are not to reach the server.
     withheld: Mutex<Option<Withheld>>,
     withholdings: watch::Sender<u64>,
+    /// Connections that were closed at once.
+    refusals: watch::Sender<u64>,
 }
 
 impl Proxy {
@@ -79,6 +81,7 @@ impl Proxy {
             swallowed: watch::Sender::new(0),
             withheld: Mutex::new(None),
             withholdings: watch::Sender::new(0),
+            refusals: watch::Sender::new(0),
         });
         let accepting = tokio::spawn(accept(listener, upstream, shared.clone())).abort_handle();
         Self { port, shared, accepting }
@@ -130,6 +133,11 @@ impl Proxy {
         self.cut();
     }
 
+    /// Waits until `count` connections were closed at once since the start.
+    pub async fn refused(&self, count: u64) {
+        reaches(&self.shared.refusals, count, "no connection was refused in time").await;
+    }
+
     /// Keeps every connection open and lets nothing through, either way, until `pass`.
     pub fn black_hole(&self) {
         self.shared.mode.send_replace(Mode::BlackHole);
@@ -164,6 +172,7 @@ async fn accept(listener: TcpListener, upstream: u16, shared: Arc<Shared>) {
         connections.spawn(async move {
             let mut cuts = shared.cuts.subscribe();
             if *shared.mode.borrow() == Mode::Refuse {
+                shared.refusals.send_modify(|refusals| *refusals += 1);
                 return;
             }
             tokio::select! {

@@ -1,13 +1,7 @@
 //! A private Redis server.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fmt::Write as _, path::PathBuf, process::Command};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -15,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    certificates::Certificates,
     eventually::eventually,
     process::{Process, bound_command, free_port, on_path},
 };
@@ -30,29 +25,27 @@ pub struct Redis {
     process: Option<Process>,
     program: PathBuf,
     port: u16,
-    tls: bool,
+    /// It speaks TLS, if it has any.
+    certificates: Option<Certificates>,
     home: TempDir,
 }
 
 impl Redis {
     /// Starts an empty server.
     pub async fn start() -> Self {
-        Self::begin(false).await
+        Self::begin(None).await
     }
 
     /// Starts an empty server that speaks TLS only, with a certificate of [`Redis::authority`], and
     /// answers one user only.
     pub async fn start_with_tls() -> Self {
-        Self::begin(true).await
+        Self::begin(Some(Certificates::make())).await
     }
 
-    async fn begin(tls: bool) -> Self {
+    async fn begin(certificates: Option<Certificates>) -> Self {
         let program = on_path("redis-server").expect("no redis-server on this machine: run tests/setup");
         let home = tempfile::Builder::new().prefix("stampede-redis-").tempdir().expect("a temporary folder");
-        let mut server = Self { process: None, program, port: free_port(), tls, home };
-        if tls {
-            server.certify();
-        }
+        let mut server = Self { process: None, program, port: free_port(), certificates, home };
         server.launch().await;
         server
     }
@@ -60,21 +53,17 @@ impl Redis {
     /// Its URL, with the user and the password, if it has them.
     #[must_use]
     pub fn url(&self) -> String {
-        if self.tls {
+        if self.certificates.is_some() {
             format!("rediss://{USER}:{PASSWORD}@127.0.0.1:{}/0", self.port)
         } else {
             format!("redis://127.0.0.1:{}", self.port)
         }
     }
 
-    /// The file of the authority that signed its certificate.
+    /// The file of the authority that signed its certificate. The server must speak TLS.
     #[must_use]
     pub fn authority(&self) -> PathBuf {
-        self.file("ca.pem")
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
+        self.certificates.as_ref().expect("a server that speaks TLS has a certificate").authority()
     }
 
     /// SIGKILL.
@@ -126,51 +115,23 @@ impl Redis {
         command.arg(self.home.path());
         self.listen(&mut command);
         self.process = Some(Process::start("redis", command, self.home.path()).expect("redis-server runs"));
-        let (port, tls) = (self.port, self.tls);
+        let (port, tls) = (self.port, self.certificates.is_some());
         eventually(move || answers(port, tls), "Redis answers").await;
     }
 
     fn listen(&self, command: &mut Command) {
         let port = self.port.to_string();
-        if !self.tls {
+        let Some(certificates) = &self.certificates else {
             command.args(["--port", &port]);
             return;
-        }
+        };
+        let [certificate, key] = certificates.server();
         command.args(["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"]);
-        command.arg("--tls-ca-cert-file").arg(self.authority());
-        command.arg("--tls-cert-file").arg(self.file("server.pem"));
-        command.arg("--tls-key-file").arg(self.file("server.key"));
+        command.arg("--tls-ca-cert-file").arg(certificates.authority());
+        command.arg("--tls-cert-file").arg(certificate).arg("--tls-key-file").arg(key);
         command.args(["--user", "default", "off"]);
         command.args(["--user", USER, "on", &format!(">{PASSWORD_DECODED}"), "~*", "+@all"]);
     }
-
-    /// Makes an authority and a certificate for this machine's own address.
-    fn certify(&self) {
-        let issuer = authority();
-        write(&self.authority(), &issuer.pem());
-        let key = KeyPair::generate().expect("a key can be made");
-        let names = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("an address is a name");
-        let certificate = names.signed_by(&key, &issuer).expect("a certificate can be signed");
-        write(&self.file("server.pem"), &certificate.pem());
-        write(&self.file("server.key"), &key.serialize_pem());
-    }
-}
-
-/// The certificate of an authority that signed nothing.
-#[must_use]
-pub fn strange_authority() -> String {
-    authority().pem()
-}
-
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().expect("a key can be made");
-    CertifiedIssuer::self_signed(params, key).expect("a certificate can be signed")
-}
-
-fn write(path: &Path, text: &str) {
-    fs::write(path, text).expect("a file can be written");
 }
 
 /// Through TLS a connection is all that can be had from here.

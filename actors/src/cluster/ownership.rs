@@ -12,7 +12,10 @@ use std::{
 use async_nats::Client;
 use futures_util::StreamExt;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
-use tokio::{sync::Mutex, time::MissedTickBehavior};
+use tokio::{
+    sync::{Mutex, mpsc},
+    time::MissedTickBehavior,
+};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -26,7 +29,8 @@ use crate::{
     engine::Database,
     journal::{Holdings, Journal, ShardId, Whose},
     kernel::limits::{
-        DRAIN_MS_MAX, DRAIN_POLL_MS, HEARTBEAT_MS, LEAVE_MS_MAX, LOOK_INTERVAL_MS, ROUTE_RETRY_MS,
+        CONDENSE_MS_MAX, DRAIN_MS_MAX, DRAIN_POLL_MS, HEARTBEAT_MS, LEAVE_MS_MAX, LOOK_INTERVAL_MS,
+        ROUTE_RETRY_MS,
     },
 };
 
@@ -391,9 +395,10 @@ impl Ownership {
         self.announce().await;
     }
 
-    /// Lets nobody in any more, waits until everything that was let in is answered, and gives the shards
-    /// to another node.
+    /// Takes snapshots, so that the new owner has little to read; then lets nobody in any more, waits
+    /// until everything that was let in is answered, and gives the shards to another node.
     async fn give(&self, shards: Vec<ShardId>, to: &str) -> Result<(), HandoffError> {
+        self.condense(&shards).await;
         let holdings = self.journal.holdings();
         let shards: Vec<ShardId> =
             shards.into_iter().filter(|shard| holdings.epoch(*shard).is_some()).collect();
@@ -419,6 +424,18 @@ impl Ownership {
             "shards were handed over");
         let _ = self.look().await?;
         Ok(())
+    }
+
+    async fn condense(&self, shards: &[ShardId]) {
+        let shards: BTreeSet<ShardId> = shards.iter().copied().collect();
+        let (underway, mut taken) = mpsc::channel(1);
+        for directory in self.directories.iter() {
+            directory.condense(&shards, &underway);
+        }
+        drop(underway);
+        if tokio::time::timeout(Duration::from_millis(CONDENSE_MS_MAX), taken.recv()).await.is_err() {
+            warn!("snapshots take too long; the new owner reads the rest from the journal");
+        }
     }
 
     async fn came_to_rest(&self, shards: &[ShardId]) -> bool {

@@ -3,6 +3,13 @@
 /// Shards of a new shop; fixed at initialization.
 pub const SHARDS: u16 = 64;
 
+/// How long a node that starts waits for its database.
+pub const DATABASE_WAIT_MS_MAX: u64 = 60_000;
+/// Pause before a database that is not up yet is tried again.
+pub const DATABASE_RETRY_MS: u64 = 250;
+/// How often a node that waits for its database says so.
+pub const DATABASE_NOTICE_INTERVAL_MS: u64 = 5_000;
+
 /// Events in one statement of the journal's writer.
 pub const BATCH_EVENTS_MAX: usize = 512;
 /// How long one of the writer's statements may run.
@@ -28,7 +35,8 @@ pub const PARKED_MAX: usize = 64;
 /// Entities loaded by one query of the loader.
 pub const LOAD_BATCH_MAX: usize = 512;
 
-/// Events of a history that an actor's own thread folds; a longer one is folded elsewhere.
+/// Events of a history that an actor's own thread folds; a longer one is folded elsewhere, and a
+/// snapshot is taken of it before its actor sleeps or moves.
 pub const FOLDED_EVENTS_MAX: usize = 256;
 /// Bytes of a snapshot that an actor's own thread reads; a larger one is read elsewhere.
 pub const FOLDED_BYTES_MAX: usize = 64 << 10;
@@ -101,6 +109,8 @@ pub const ASKS_TOGETHER_MAX: usize = 256;
 pub const ASK_RECEIPT_MS: u64 = 1_000;
 /// How long an answer may follow the news that its shard has moved.
 pub const LATE_ANSWER_MS: u64 = 100;
+/// How long a handoff waits for snapshots, which only make it shorter.
+pub const CONDENSE_MS_MAX: u64 = 2_000;
 /// How long a shard that is handed over may take to finish what is under way.
 pub const DRAIN_MS_MAX: u64 = 3_000;
 /// How often a shard that is handed over is looked at.

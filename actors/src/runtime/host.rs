@@ -14,7 +14,7 @@ use super::{
     Answered, AskError, Entity, KindMetrics, Lane, Loader, Runtime,
     entity::{FoldError, fold},
     lane::Admission,
-    shepherd::Notice,
+    shepherd::{Notice, Underway},
 };
 use crate::{
     engine::clock,
@@ -117,6 +117,11 @@ pub(super) struct Tidy;
 #[rtype(result = "()")]
 pub(super) struct SendAway;
 
+/// Has snapshots taken of long histories: the actor is about to move.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Condense(pub Underway);
+
 /// The actor.
 pub struct Host<E: Entity> {
     actor: Uuid,
@@ -201,6 +206,11 @@ impl<E: Entity> Live<E> {
         let (state, version) = fold::<E>(&name, history)?;
         let snapshot_at = history.snapshot.as_ref().map_or(0, |snapshot| snapshot.version);
         Ok(Self { name, state, version, snapshot_at, parked: Vec::new() })
+    }
+
+    /// Events since the last snapshot.
+    fn unfolded(&self) -> u64 {
+        u64::try_from(self.version - self.snapshot_at).unwrap_or(0)
     }
 
     /// Whether it never came to be and nobody waits for it to.
@@ -360,6 +370,22 @@ impl<E: Entity> Host<E> {
         }
     }
 
+    /// Has snapshots taken of the histories that would be long to read.
+    fn condense(&mut self, underway: Option<&Underway>) {
+        if !E::SNAPSHOTS {
+            return;
+        }
+        for slot in self.entities.values_mut() {
+            if let Slot::Live(live) = slot
+                && live.unfolded() > FOLDED_EVENTS_MAX as u64
+            {
+                live.snapshot_at = live.version;
+                let (incarnation, id) = (self.incarnation.clone(), live.name.clone());
+                let _ = self.notices.send(Notice::Snapshot { incarnation, id, underway: underway.cloned() });
+            }
+        }
+    }
+
     /// Appends the events, and answers when they and everything before them are committed.
     fn enqueue(&mut self, id: &E::Id, events: Vec<E::Event>, answer: Answer<E>, reply: Reply<E>, span: Span) {
         if events.is_empty() && !self.incarnation.has_pending() {
@@ -384,14 +410,10 @@ impl<E: Entity> Host<E> {
             new.push(NewEvent { event_type, payload, decoded: Arc::new(event) });
             live.version += 1;
         }
-        let worth_a_snapshot = E::SNAPSHOTS
-            && u64::try_from(live.version - live.snapshot_at).unwrap_or(0)
-                >= SNAPSHOT_EVENTS_MIN.max(E::weight(&live.state));
-        if worth_a_snapshot {
+        if E::SNAPSHOTS && live.unfolded() >= SNAPSHOT_EVENTS_MIN.max(E::weight(&live.state)) {
             live.snapshot_at = live.version;
-            let _ = self
-                .notices
-                .send(Notice::Snapshot { incarnation: self.incarnation.clone(), id: live.name.clone() });
+            let (incarnation, id) = (self.incarnation.clone(), live.name.clone());
+            let _ = self.notices.send(Notice::Snapshot { incarnation, id, underway: None });
         }
         let span = info_span!(parent: &span, "commit", kind = E::KIND, events = new.len());
         self.runtime.journal.append(Append {
@@ -421,7 +443,13 @@ impl<E: Entity> Drop for Host<E> {
         self.metrics.live.dec();
         // actix does not restart an actor whose handler panicked: it only drops it.
         let whole = match self.phase {
-            Phase::Resting => return,
+            Phase::Resting => {
+                // It goes to sleep, unless it has moved.
+                if self.incarnation.is_current(self.runtime.journal.holdings()) {
+                    self.condense(None);
+                }
+                return;
+            }
             Phase::Reading => true,
             Phase::Changing => false,
         };
@@ -474,6 +502,14 @@ impl<E: Entity> Handler<Tidy> for Host<E> {
                 single || !live.is_empty()
             }
         });
+    }
+}
+
+impl<E: Entity> Handler<Condense> for Host<E> {
+    type Result = ();
+
+    fn handle(&mut self, Condense(underway): Condense, _: &mut Self::Context) {
+        self.condense(Some(&underway));
     }
 }
 

@@ -19,9 +19,9 @@ use uuid::Uuid;
 use super::{
     ActorMetrics, Answered, Ask, AskError, Body, Delivery, Entity, Host, KindMetrics, Loader, Place,
     RemoteAnswer, RemoteAsk, Router,
-    host::{Answer, Remains, Reply, SendAway, Tidy, Waiting, Wake},
+    host::{Answer, Condense, Remains, Reply, SendAway, Tidy, Waiting, Wake},
     lane::Lanes,
-    shepherd::{Notice, Shepherd},
+    shepherd::{Notice, Shepherd, Underway},
 };
 use crate::{
     engine::{Database, clock},
@@ -512,6 +512,10 @@ pub trait Directory: Send + Sync {
     /// Answers a message that came from another node, if the actor lives here.
     fn serve(self: Arc<Self>, ask: RemoteAsk) -> BoxFuture<'static, RemoteAnswer>;
 
+    /// Has snapshots taken of what would be long to read of these shards; that is under way until the
+    /// last clone of `underway` is let go.
+    fn condense(&self, shards: &BTreeSet<ShardId>, underway: &Underway);
+
     /// Sends away those who wait for a change at actors of these shards; whether any of them has still
     /// anything to do.
     fn is_busy(&self, shards: &BTreeSet<ShardId>) -> bool;
@@ -546,6 +550,17 @@ impl<E: Entity> Directory for Registry<E> {
             admitted.answer().await.map_or(RemoteAnswer::Elsewhere, RemoteAnswer::of::<E>)
         };
         Box::pin(serving.instrument(span))
+    }
+
+    fn condense(&self, shards: &BTreeSet<ShardId>, underway: &Underway) {
+        for presence in &self.actors {
+            if let Presence::Live(handle) = presence.value()
+                && shards.contains(&handle.incarnation.shard)
+            {
+                // One whose mailbox is full or closed is read as it is.
+                let _ = handle.address.try_send(Condense(underway.clone()));
+            }
+        }
     }
 
     fn is_busy(&self, shards: &BTreeSet<ShardId>) -> bool {

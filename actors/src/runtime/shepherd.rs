@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,9 +26,19 @@ pub(super) enum Notice<E: Entity> {
     /// The actor panicked; it leaves what it knew if it only read at that moment.
     Died { incarnation: Arc<Incarnation>, remains: Option<Remains<E>> },
     /// An entity's history has grown enough for a snapshot.
-    Snapshot { incarnation: Arc<Incarnation>, id: Arc<str> },
+    Snapshot { incarnation: Arc<Incarnation>, id: Arc<str>, underway: Option<Underway> },
     /// An administrator has ended a quarantine.
     Reset(Uuid),
+}
+
+/// Held while something is under way: its receiver ends when the last is let go.
+pub type Underway = mpsc::Sender<Infallible>;
+
+/// A snapshot to be taken.
+struct Wanted {
+    incarnation: Arc<Incarnation>,
+    id: Arc<str>,
+    underway: Option<Underway>,
 }
 
 /// Restarts of one actor in the current window.
@@ -59,8 +70,8 @@ impl<E: Entity> Shepherd<E> {
             tokio::select! {
                 notice = self.notices.recv() => match notice {
                     Some(Notice::Died { incarnation, remains }) => self.died(incarnation, remains),
-                    Some(Notice::Snapshot { incarnation, id }) => {
-                        if snapshots.try_send((incarnation, id)).is_err() {
+                    Some(Notice::Snapshot { incarnation, id, underway }) => {
+                        if snapshots.try_send(Wanted { incarnation, id, underway }).is_err() {
                             warn!(kind = E::KIND, "too many snapshots wait; this one is left to the next");
                         }
                     }
@@ -117,14 +128,12 @@ impl<E: Entity> Shepherd<E> {
 }
 
 /// One at a time: snapshots yield to business.
-async fn take_snapshots<E: Entity>(
-    registry: Arc<Registry<E>>,
-    mut requests: mpsc::Receiver<(Arc<Incarnation>, Arc<str>)>,
-) {
-    while let Some((incarnation, id)) = requests.recv().await {
+async fn take_snapshots<E: Entity>(registry: Arc<Registry<E>>, mut requests: mpsc::Receiver<Wanted>) {
+    while let Some(Wanted { incarnation, id, underway }) = requests.recv().await {
         if let Err(cause) = take_snapshot(&registry, &incarnation, id).await {
             warn!(%cause, kind = E::KIND, "a snapshot was not taken; the next one will be");
         }
+        drop(underway);
     }
 }
 

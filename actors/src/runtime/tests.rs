@@ -1,12 +1,18 @@
-//! Putting actors to sleep, which only the shepherd may do.
+//! Putting actors to sleep and getting them ready to move, which only the runtime may do.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
+use futures_util::future::join_all;
 use support::{Node, eventually, now, receive, sku, store, totals, user};
+use tokio::sync::mpsc;
 
-use super::ActorState;
+use super::{ActorState, Directory};
 use crate::{
-    kernel::{OrderNo, limits::PARKED_MAX},
+    journal::{HistoryRequest, read_histories},
+    kernel::{
+        OrderNo, SkuId,
+        limits::{FOLDED_EVENTS_MAX, PARKED_MAX},
+    },
     order,
 };
 
@@ -79,4 +85,46 @@ async fn what_nobody_waits_for_keeps_no_actor_awake() {
     assert!(futures_util::poll!(last.as_mut()).is_pending());
     eventually("the mailbox is empty", || async { (orders.metrics.depth.get() == 0).then_some(()) }).await;
     assert!(futures_util::poll!(last.as_mut()).is_pending(), "it is parked, not turned away");
+}
+
+/// The version of an entity's snapshot, and how many events follow it.
+async fn folded(node: &Node, id: SkuId) -> (Option<i64>, usize) {
+    let request = HistoryRequest { kind: "stock", id: id.to_string().into(), snapshots: true };
+    let histories = read_histories(&node.database, &[request]).await.expect("the history is read");
+    (histories[0].snapshot.as_ref().map(|snapshot| snapshot.version), histories[0].events.len())
+}
+
+async fn receive_often(node: &Node, id: SkuId, times: usize) {
+    let received = join_all((0..times).map(|_| node.actors.stock.command(id.0, id, receive(1)))).await;
+    assert!(received.iter().all(Result::is_ok));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_history_is_condensed_before_its_actor_moves_or_sleeps() {
+    let store = store().await;
+    let node = Node::start(&store.database, "a").await;
+    let stock = &node.actors.stock;
+    let (long, short) = (sku(1), sku(2));
+    receive_often(&node, long, FOLDED_EVENTS_MAX + 1).await;
+    receive_often(&node, short, 1).await;
+    let (underway, mut taken) = mpsc::channel(1);
+    stock.condense(&BTreeSet::from([stock.shard(long.0), stock.shard(short.0)]), &underway);
+    drop(underway);
+    assert!(taken.recv().await.is_none());
+    let events = i64::try_from(FOLDED_EVENTS_MAX + 1).expect("a small number");
+    assert_eq!(folded(&node, long).await, (Some(events), 0));
+    assert_eq!(folded(&node, short).await, (None, 1), "it is read faster than it is condensed");
+
+    receive_often(&node, long, FOLDED_EVENTS_MAX + 1).await;
+    assert_eq!(folded(&node, long).await, (Some(events), FOLDED_EVENTS_MAX + 1));
+    eventually("it sleeps", || async {
+        stock.passivate(AT_ONCE);
+        (stock.state(long.0) == ActorState::Asleep).then_some(())
+    })
+    .await;
+    eventually("its history is condensed", || async {
+        (folded(&node, long).await == (Some(2 * events), 0)).then_some(())
+    })
+    .await;
+    assert_eq!(totals(&node, long).await.available, 2 * events);
 }
