@@ -9,6 +9,7 @@ mod bad_input;
 mod balancer;
 mod cart;
 mod catalog;
+mod connections;
 mod crash;
 mod crowd;
 mod events;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         balancer::cases(),
         cart::cases(),
         catalog::cases(),
+        connections::cases(),
         crash::cases(),
         crowd::cases(),
         events::cases(),

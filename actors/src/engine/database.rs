@@ -1,15 +1,16 @@
 //! The pool of Postgres connections.
 
 use std::{
+    io,
     ops::{Deref, DerefMut},
     path::PathBuf,
     str::FromStr,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sqlx::{
-    PgConnection, PgPool, Postgres,
+    ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -20,7 +21,9 @@ use tokio::{
 
 #[cfg(feature = "embedded")]
 use super::embedded::Embedded;
-use crate::kernel::limits::APPEND_TIMEOUT_MS;
+use crate::kernel::limits::{
+    APPEND_TIMEOUT_MS, DATABASE_NOTICE_INTERVAL_MS, DATABASE_RETRY_MS, DATABASE_WAIT_MS_MAX,
+};
 
 /// How long a caller waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -102,7 +105,49 @@ impl Connection {
     }
 }
 
+/// Whether a server that is not up yet would answer so. Any other answer will not change by waiting.
+fn may_come_up(cause: &sqlx::Error) -> bool {
+    match cause {
+        // A certificate that cannot be trusted is told as invalid data.
+        sqlx::Error::Io(cause) => cause.kind() != io::ErrorKind::InvalidData,
+        // A balancer whose server is away closes the connection in the middle of the greeting.
+        sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(said) => {
+            // Starting up or shutting down; all its connections are taken.
+            matches!(said.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "53300"))
+        }
+        _ => false,
+    }
+}
+
 impl Database {
+    /// Waits for a server that is not up yet, for servers may start in any order.
+    pub async fn wait_for(source: &Source) -> Result<(), OpenError> {
+        let Source::Url(url) = source else { return Ok(()) };
+        let options = PgConnectOptions::from_str(url).map_err(OpenError::Url)?;
+        let began = Instant::now();
+        let mut noticed: Option<Instant> = None;
+        loop {
+            let cause = match tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await {
+                Ok(Ok(connection)) => {
+                    let _ = connection.close().await;
+                    return Ok(());
+                }
+                Ok(Err(cause)) => cause,
+                Err(_) => sqlx::Error::Io(io::ErrorKind::TimedOut.into()),
+            };
+            if !may_come_up(&cause) || began.elapsed() >= Duration::from_millis(DATABASE_WAIT_MS_MAX) {
+                return Err(OpenError::Connect(cause));
+            }
+            let interval = Duration::from_millis(DATABASE_NOTICE_INTERVAL_MS);
+            if noticed.is_none_or(|noticed| noticed.elapsed() >= interval) {
+                noticed = Some(Instant::now());
+                tracing::warn!(%cause, longest_wait_ms = DATABASE_WAIT_MS_MAX, "the database is not up yet");
+            }
+            tokio::time::sleep(Duration::from_millis(DATABASE_RETRY_MS)).await;
+        }
+    }
+
     /// Opens the database; the caller's runtime will serve its connections and must be a
     /// multi-threaded one.
     pub async fn open(source: &Source, connections_max: u32) -> Result<Self, OpenError> {

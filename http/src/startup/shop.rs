@@ -42,9 +42,12 @@ use crate::{
 const SALES_REMEMBERED_MAX: u64 = 100_000;
 /// How long it is remembered that there is no such sale.
 const UNKNOWN_SALE_TTL: Duration = Duration::from_millis(500);
-/// How long the maker of a flash sale waits until other nodes can know it, and how often it is looked.
+/// How long the maker of a flash sale waits until the tables show it.
 const SALE_SHOWN_MAX: Duration = Duration::from_secs(2);
-const SALE_SHOWN_POLL: Duration = Duration::from_millis(10);
+/// How long a node that starts waits until the tables have caught up.
+const CATCH_UP_MAX: Duration = Duration::from_secs(10);
+/// How often the tables are looked at by who waits for them.
+const TABLES_POLL: Duration = Duration::from_millis(10);
 /// How long the running sale of a SKU is remembered, for addresses that name a product.
 const OPEN_SALE_TTL: Duration = Duration::from_millis(500);
 /// How long the available units of a SKU are remembered, for a crowd that looks at one product.
@@ -118,10 +121,33 @@ pub async fn open_database(config: &Config) -> Result<Database, ShopError> {
              set DATABASE_URL for anything that must"
         );
     }
+    Database::wait_for(&source).await?;
     let database = Database::open(&source, config.database.connections_max).await?;
     database.migrate().await?;
     initialize(&database, limits::SHARDS).await?;
     Ok(database)
+}
+
+/// Waits until the tables show what this node's shards had in the journal when it came: a crash may have
+/// left them behind, and what they do not show yet must not be denied.
+async fn catch_up(database: &Database, holdings: &Holdings) -> Result<(), DatabaseError> {
+    let mut behind = projection::progress(database).await?;
+    behind.retain(|shard, progress| progress.lag > 0 && holdings.epoch(*shard).is_some());
+    let waiting = async {
+        while !behind.is_empty() {
+            tokio::time::sleep(TABLES_POLL).await;
+            let now = projection::progress(database).await?;
+            behind.retain(|shard, then| {
+                now.get(shard).is_some_and(|progress| progress.head - progress.lag < then.head)
+            });
+        }
+        Ok(())
+    };
+    let caught_up = tokio::time::timeout(CATCH_UP_MAX, waiting).await;
+    caught_up.unwrap_or_else(|_| {
+        tracing::warn!("the tables are behind the journal; lists and new flash sales show late");
+        Ok(())
+    })
 }
 
 /// How traces go over to other nodes.
@@ -232,6 +258,7 @@ impl Shop {
             let (routes, held) = (routes.clone(), holdings.clone());
             tasks.push(tokio::spawn(discoverable(client.clone(), routes, held, directories.clone())));
         }
+        catch_up(&database, &holdings).await?;
         let remembered = |ttl| Cache::builder().max_capacity(SALES_REMEMBERED_MAX).time_to_live(ttl);
         Ok(Self {
             catalog,
@@ -311,19 +338,16 @@ impl Shop {
         }
     }
 
-    /// Waits until the tables show a new sale, by which other nodes know it. Should they not in time, it
-    /// is there all the same.
+    /// Waits until the tables show a new sale, by which other nodes know it, and this one after a
+    /// restart. Should they not in time, it is there all the same.
     async fn until_shown(&self, sale: FlashSaleId) {
-        if self.nats.is_none() {
-            return;
-        }
         let shown = async {
             while !matches!(projection::sale_by_id(&self.database, sale).await, Ok(Some(_))) {
-                tokio::time::sleep(SALE_SHOWN_POLL).await;
+                tokio::time::sleep(TABLES_POLL).await;
             }
         };
         if tokio::time::timeout(SALE_SHOWN_MAX, shown).await.is_err() {
-            tracing::warn!(%sale, "other nodes do not know a new flash sale yet");
+            tracing::warn!(%sale, "the tables do not show a new flash sale yet");
         }
     }
 
