@@ -2,7 +2,7 @@
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use stampede_tests::{Case, Client, Engine, SIGNING_KEY, Shop, per_engine};
+use stampede_tests::{Case, Client, Engine, SIGNING_KEY, Shop, ShopSetup, per_engine};
 
 /// The tests of this module.
 pub fn cases() -> Vec<Case> {
@@ -10,6 +10,8 @@ pub fn cases() -> Vec<Case> {
         a_visitor_registers_logs_in_and_changes_the_profile,
         a_name_or_address_is_registered_once,
         a_wrong_password_and_an_unknown_user_look_the_same,
+        tries_are_counted_by_account_whatever_it_is_called,
+        addresses_of_the_shop_itself_are_nobodys,
         a_registration_must_make_sense,
         nobody_makes_themselves_an_administrator,
         bad_tokens_open_nothing,
@@ -99,6 +101,38 @@ async fn a_wrong_password_and_an_unknown_user_look_the_same(engine: Engine) {
     }
     login(&buyer.username, "").await;
     login("", buyer.password).await;
+}
+
+async fn tries_are_counted_by_account_whatever_it_is_called(engine: Engine) {
+    let setup = ShopSetup::new(engine)
+        .env("STAMPEDE_LIMITS__ENABLED", "true")
+        .env("STAMPEDE_LIMITS__LOGIN_PER_SECOND", "1000")
+        .env("STAMPEDE_LIMITS__LOGIN_BURST", "1000")
+        .env("STAMPEDE_LIMITS__LOGIN_ACCOUNT_PER_MINUTE", "1")
+        .env("STAMPEDE_LIMITS__LOGIN_ACCOUNT_BURST", "4");
+    let shop = setup.start().await;
+    shop.buyer("lin").await;
+    let spellings = ["lin", "LIN", "lin@example.com", "Lin@Example.com", "LIN@EXAMPLE.COM"];
+    for (tries, login) in spellings.into_iter().enumerate() {
+        let body = json!({ "login": login, "password": "not her password" });
+        let reply = shop.anonymous().post("/api/v1/auth/login", &body).await;
+        if tries < 4 {
+            reply.problem(401, "wrong_credentials");
+        } else {
+            reply.problem(429, "rate_limited");
+        }
+    }
+}
+
+async fn addresses_of_the_shop_itself_are_nobodys(engine: Engine) {
+    let shop = Shop::start(engine).await;
+    let mut new = registration("lin");
+    new["email"] = json!("load-9@load.invalid");
+    shop.anonymous().post("/api/v1/auth/register", &new).await.problem(422, "invalid_request");
+    let me = shop.buyer("lin").await.client;
+    let change = json!({ "email": "Load-9@LOAD.invalid" });
+    me.put("/api/v1/me", &change).await.problem(422, "invalid_request");
+    assert_eq!(shop.crowd(10).await.len(), 10);
 }
 
 async fn a_registration_must_make_sense(engine: Engine) {

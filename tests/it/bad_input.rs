@@ -130,6 +130,18 @@ async fn quantities_have_bounds(engine: Engine) {
         body["stock"] = stock;
         admin.post("/api/v1/products", &body).await.problem(422, "invalid_request");
     }
+    for price in ["1_0", "+1.00", ".5", "5."] {
+        let mut body = product.clone();
+        body["price"] = json!(price);
+        admin.post("/api/v1/products", &body).await.problem(422, "invalid_request");
+    }
+    // A list is not taken for an object, whose members it might fill in their order.
+    let mut listed = product.clone();
+    listed["skus"] = json!([["A", null, null, null, 5]]);
+    admin.post("/api/v1/products", &listed).await.problem(422, "invalid_request");
+    let sku = admin.post("/api/v1/products", &product).await.ok(201)["skus"][0]["id"].clone();
+    let listed = json!({ "items": [[sku, 1]] });
+    shop.admin.post("/api/v1/orders", &listed).await.problem(422, "invalid_request");
     let items = json!({ "items": [] });
     shop.admin.post("/api/v1/orders", &items).await.problem(422, "invalid_request");
 }

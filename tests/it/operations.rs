@@ -11,7 +11,11 @@ use std::process::Output;
 pub fn cases() -> Vec<Case> {
     [
         per_engine![a_node_that_is_told_to_end_ends_in_order],
-        once![a_shop_moves_to_postgres, a_shop_moves_to_the_embedded_engine],
+        once![
+            a_shop_moves_to_postgres,
+            a_shop_moves_to_the_embedded_engine,
+            a_first_start_that_fails_has_told_the_password,
+        ],
     ]
     .concat()
 }
@@ -126,4 +130,19 @@ async fn moves(from: Engine, to: Engine) {
     let settled = || async { (new.pool(&product.sku_id, &sale).await == [2, 6, 2]).then_some(()) };
     eventually(settled, "the sale goes on").await;
     new.stop_and_reconcile().await;
+}
+
+async fn a_first_start_that_fails_has_told_the_password() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("a listener has an address").to_string();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let launch = Launch::new(folder.path()).at(&address);
+    let Err((status, log)) = launch.try_start().await else { panic!("two listen on one port") };
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("cannot listen on") && log.contains(&address), "{log}");
+    let told = log.split_once("first administrator: admin, password ").map(|(_, rest)| rest);
+    let password = told.and_then(|rest| rest.split(' ').next()).expect("the password is told");
+    let server = Launch::new(folder.path()).start().await;
+    let login = serde_json::json!({ "login": "admin", "password": password });
+    server.client().post("/api/v1/auth/login", &login).await.ok(200);
 }

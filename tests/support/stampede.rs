@@ -91,6 +91,12 @@ impl Launch {
         }
     }
 
+    /// Has it listen on this address instead.
+    #[must_use]
+    pub fn at(self, address: &str) -> Self {
+        Self { listen: address.to_owned(), ..self }
+    }
+
     /// Adds an environment variable; a later one of the same name wins.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {

@@ -1,6 +1,7 @@
 //! Signing in.
 
 use sqlx::{FromRow, Row, postgres::PgRow};
+use uuid::Uuid;
 
 use super::{
     model::{Account, Status},
@@ -80,6 +81,21 @@ async fn by_login(db: &Database, login: &str) -> Result<Option<Known>, sqlx::Err
     .bind(login)
     .fetch_optional(&mut *connection)
     .await
+}
+
+/// Whom a username or an e-mail address names: one account has many spellings.
+pub async fn id_by_login(db: &Database, login: &str) -> Result<Option<UserId>, sqlx::Error> {
+    if login.contains('\0') {
+        return Ok(None);
+    }
+    let mut connection = db.connection().await?;
+    let id: Option<Uuid> = sqlx::query_scalar(
+        "SELECT id FROM account WHERE lower(username) = lower($1) OR lower(email) = lower($1)",
+    )
+    .bind(login)
+    .fetch_optional(&mut *connection)
+    .await?;
+    Ok(id.map(UserId))
 }
 
 /// A suspension between the check and this moment still counts.

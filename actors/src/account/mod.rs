@@ -28,7 +28,7 @@ mod validate;
 
 pub use admin::{Ensured, ResetPasswordError, create_admin, ensure_admin, reset_password};
 pub use load_users::{LoadUsersError, ensure_load_users};
-pub use login::{LoginError, login};
+pub use login::{LoginError, id_by_login, login};
 pub use model::{Account, Role, Status, UnknownWord};
 pub use password::{PasswordHasher, Unhashed};
 pub use profile::{ProfileChange, ProfileError, by_id, by_username, set_status, update_profile};

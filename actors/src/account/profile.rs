@@ -45,7 +45,7 @@ impl ProfileChange {
     fn validate(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = FieldErrors::new();
         if let Some(email) = &self.email {
-            validate::email(&mut errors, email);
+            validate::email_of_stranger(&mut errors, email);
         }
         if let Some(Some(phone)) = &self.phone {
             validate::phone(&mut errors, phone);

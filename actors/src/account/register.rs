@@ -12,7 +12,7 @@ use crate::{engine::Database, kernel::FieldError};
 /// Why there is no new account.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    #[error("the account's fields are not valid")]
+    #[error("the account's fields are not valid: {}", told(.0))]
     Invalid(Vec<FieldError>),
     #[error("the username is taken")]
     UsernameTaken,
@@ -24,6 +24,11 @@ pub enum RegisterError {
     Hash(#[source] argon2::password_hash::Error),
     #[error("the database did not answer")]
     Database(#[source] sqlx::Error),
+}
+
+fn told(errors: &[FieldError]) -> String {
+    let told: Vec<String> = errors.iter().map(|error| format!("{} {}", error.field, error.detail)).collect();
+    told.join("; ")
 }
 
 impl From<Unhashed> for RegisterError {

@@ -45,9 +45,7 @@ impl NewAccount {
         let mut errors = FieldErrors::new();
         username(&mut errors, &self.username);
         errors.require(!is_reserved(&self.username), "username", "reserved", "is kept for the shop itself");
-        email(&mut errors, &self.email);
-        let of_load = self.email.to_ascii_lowercase().ends_with(&format!("@{LOAD_DOMAIN}"));
-        errors.require(!of_load, "email", "reserved", "is kept for the shop itself");
+        email_of_stranger(&mut errors, &self.email);
         password(&mut errors, &self.password);
         let same = self.password.to_lowercase() == self.username.to_lowercase();
         errors.require(!same, "password", "too_common", "must not be the username");
@@ -78,6 +76,13 @@ pub(super) fn username(errors: &mut FieldErrors, text: &str) {
 pub(super) fn email(errors: &mut FieldErrors, text: &str) {
     errors.require(text.len() <= EMAIL_BYTES_MAX, "email", "too_long", "has at most 254 bytes");
     errors.require(is_plausible_email(text), "email", "format", "is not an e-mail address");
+}
+
+/// An address that somebody gives himself.
+pub(super) fn email_of_stranger(errors: &mut FieldErrors, text: &str) {
+    email(errors, text);
+    let of_load = text.to_lowercase().ends_with(&format!("@{LOAD_DOMAIN}"));
+    errors.require(!of_load, "email", "reserved", "is kept for the shop itself");
 }
 
 /// Whether mail could be sent there. Only sending some proves it, so this refuses little.

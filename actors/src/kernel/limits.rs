@@ -67,6 +67,8 @@ pub const SNAPSHOT_EVENTS_MIN: u64 = 5_000;
 /// Snapshots of one kind of actor that wait to be taken.
 pub const SNAPSHOTS_WAITING_MAX: usize = 4_096;
 
+/// The longest that a buyer may be given to pay: a week.
+pub const PAY_WITHIN_SECONDS_MAX: u32 = 604_800;
 /// Reservations and keys in a terminal state are forgotten after this long.
 pub const FORGET_AFTER_MS: i64 = 48 * 3_600_000;
 /// A reservation asked for longer ago than this is refused.

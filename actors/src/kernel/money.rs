@@ -87,6 +87,13 @@ impl fmt::Debug for Money {
 impl FromStr for Money {
     type Err = MoneyError;
     fn from_str(text: &str) -> Result<Self, MoneyError> {
+        // The reader of decimals takes more: a sign, underscores, a point with nothing at one side.
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let unsigned = text.strip_prefix('-').unwrap_or(text);
+        let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+        if !digits(whole) || !digits(fraction) {
+            return Err(MoneyError::NotANumber);
+        }
         let amount = Decimal::from_str_exact(text).map_err(|_| MoneyError::NotANumber)?;
         Self::new(amount)
     }
@@ -167,6 +174,11 @@ mod tests {
             ("1.999", MoneyError::TooManyDecimals),
             ("NaN", MoneyError::NotANumber),
             ("", MoneyError::NotANumber),
+            ("1_0", MoneyError::NotANumber),
+            ("+1", MoneyError::NotANumber),
+            (".5", MoneyError::NotANumber),
+            ("5.", MoneyError::NotANumber),
+            ("1.2.3", MoneyError::NotANumber),
             ("10000000000.00", MoneyError::TooLarge),
         ] {
             assert_eq!(given.parse::<Money>(), Err(why), "{given:?}");

@@ -6,7 +6,7 @@ use super::model::{
 };
 use crate::kernel::{
     FlashSaleId, IdempotencyKey, Money, ReservationId, Timestamp,
-    limits::{OPEN_SALES_MAX, QUANTITY_MAX, RESERVE_AGE_MS_MAX, UNITS_MAX},
+    limits::{OPEN_SALES_MAX, PAY_WITHIN_SECONDS_MAX, QUANTITY_MAX, RESERVE_AGE_MS_MAX, UNITS_MAX},
 };
 
 /// Units that a SKU may have received before it receives more.
@@ -323,7 +323,7 @@ fn valid_terms(terms: &Terms) -> Result<(), Refusal> {
     if terms.per_user_limit == 0 || terms.per_user_limit > QUANTITY_MAX {
         return Err(out_of_bounds("per_user_limit", 1, i64::from(QUANTITY_MAX)));
     }
-    const PAY_WITHIN_MS: std::ops::RangeInclusive<i64> = 1_000..=7 * 86_400_000;
+    const PAY_WITHIN_MS: std::ops::RangeInclusive<i64> = 1_000..=PAY_WITHIN_SECONDS_MAX as i64 * 1_000;
     if !PAY_WITHIN_MS.contains(&terms.pay_within_ms) {
         return Err(out_of_bounds("pay_within_seconds", 1, 7 * 86_400));
     }

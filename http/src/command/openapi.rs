@@ -20,7 +20,8 @@ impl Openapi {
         let mut document = ApiDoc::openapi().to_pretty_json()?;
         document.push('\n');
         match &self.out {
-            Some(file) => std::fs::write(file, document)?,
+            Some(file) => std::fs::write(file, document)
+                .map_err(|error| format!("{} could not be written: {error}", file.display()))?,
             None => say(&document)?,
         }
         Ok(DONE)

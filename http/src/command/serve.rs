@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use actix_web::rt::System;
 use clap::Args;
 
-use super::{DONE, Failure, Settings};
+use super::{DONE, Failure, Settings, say};
 use crate::{
-    config::{Config, Live, Sources},
+    config::{Config, LISTEN_ADDRESS, Live, Sources, is_listen_address},
     startup::Node,
     telemetry,
 };
@@ -17,7 +17,7 @@ pub struct Serve {
     #[command(flatten)]
     settings: Settings,
     /// The address to listen on; port 0 lets the system choose
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen_address)]
     listen: Option<String>,
 }
 
@@ -33,9 +33,17 @@ impl Serve {
     }
 }
 
+fn listen_address(text: &str) -> Result<String, String> {
+    if is_listen_address(text) { Ok(text.to_owned()) } else { Err(format!("expected {LISTEN_ADDRESS}")) }
+}
+
 async fn run(config: Config, sources: Sources) -> Result<(), Failure> {
     let telemetry = telemetry::install(&config)?;
     let node = Node::open(Live::new(config.clone(), sources)).await?;
+    // Before anything else can fail: it is known only now.
+    if let Some(password) = &node.admin_password {
+        say(&format!("first administrator: admin, password {password} (shown only this once)\n"))?;
+    }
     let bound = node.bind(&config)?;
     node.serve(bound, Some(telemetry)).await?;
     Ok(())

@@ -49,6 +49,8 @@ impl Sources {
 pub enum ConfigError {
     #[error("{origin} could not be read")]
     Read { origin: String, source: std::io::Error },
+    #[error("there is no setting {variable}; perhaps {meant} is meant, with two underscores")]
+    Misspelt { variable: String, meant: String },
     #[error("{origin} is not TOML: {message}")]
     Syntax { origin: String, message: String },
     #[error("{origin}: there is no setting {key}")]
@@ -95,9 +97,11 @@ pub(super) fn load(sources: &Sources) -> Result<Config, ConfigError> {
     for (variable, value) in &sources.variables {
         // Without the double underscore it is no setting: Kubernetes injects STAMPEDE_PORT and the like
         // for a service of that name.
-        let Some(name) = variable.strip_prefix("STAMPEDE_").filter(|name| name.contains("__")) else {
+        let Some(name) = variable.strip_prefix("STAMPEDE_") else { continue };
+        if !name.contains("__") {
+            layers.is_no_setting(variable, name)?;
             continue;
-        };
+        }
         let key = name.to_ascii_lowercase().replace("__", ".");
         layers.set(&key, value, variable)?;
     }
@@ -193,6 +197,20 @@ impl Layers {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a variable that would be a setting if its section were set apart by two underscores.
+    fn is_no_setting(&self, variable: &str, name: &str) -> Result<(), ConfigError> {
+        let name = name.to_ascii_lowercase();
+        let meant = self.merged.iter().find_map(|(section, keys)| {
+            let key = name.strip_prefix(section.as_str())?.strip_prefix('_')?;
+            keys.get(key)?;
+            Some(format!("STAMPEDE_{section}__{key}").to_ascii_uppercase())
+        });
+        match meant {
+            Some(meant) => Err(ConfigError::Misspelt { variable: variable.to_owned(), meant }),
+            None => Ok(()),
+        }
     }
 
     /// Sets one key from a text, which is read as what the key's default is.
@@ -361,6 +379,21 @@ mod tests {
                 "STAMPEDE_CORS__ALLOWED_ORIGINS",
                 "shop",
                 ["cors.allowed_origins", "ALLOWED_ORIGINS", "https://"],
+            ),
+            (
+                "STAMPEDE_SERVER__LISTEN",
+                ":8080",
+                ["server.listen", "STAMPEDE_SERVER__LISTEN", "127.0.0.1:8080"],
+            ),
+            (
+                "STAMPEDE_FLASH__PAY_WITHIN_SECONDS",
+                "604801",
+                ["flash.pay_within_seconds", "STAMPEDE_FLASH__PAY_WITHIN_SECONDS", "a week"],
+            ),
+            (
+                "STAMPEDE_LIMITS_API_BURST",
+                "1",
+                ["no setting", "STAMPEDE_LIMITS_API_BURST", "STAMPEDE_LIMITS__API_BURST"],
             ),
             ("DATABASE_URL", "mysql://x", ["database.url", "DATABASE_URL", "postgres://"]),
             ("REDIS_URL", "http://x", ["redis.url", "REDIS_URL", "redis://"]),

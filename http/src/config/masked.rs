@@ -64,7 +64,10 @@ fn without_passwords(text: &str) -> String {
 /// A URL with its password, and with any query parameter that names one, masked.
 fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    // A password may hold what should stand encoded in a URL: rather too much is masked.
+    let host = rest.rfind('@').unwrap_or(0);
+    let (authority, tail) =
+        rest.split_at(rest[host..].find(['/', '?', '#']).map_or(rest.len(), |at| host + at));
     let authority = match authority.rsplit_once('@') {
         Some((user, host)) => match user.split_once(':') {
             Some((name, _)) => format!("{name}:{MASK}@{host}"),
@@ -112,6 +115,20 @@ mod tests {
         assert!(shown.contains("redis://:***@redis:6379/0"), "{shown}");
         assert!(shown.contains("signing_key = \"***\""), "{shown}");
         assert!(!shown.contains("pa55word"), "{shown}");
+    }
+
+    #[test]
+    fn a_password_that_is_not_encoded_is_not_shown_either() {
+        for (url, shown) in [
+            ("postgres://shop:p/a#55@db/shop", "postgres://shop:***@db/shop"),
+            (
+                "postgres://shop:p@ss?55@db/shop?sslmode=require",
+                "postgres://shop:***@db/shop?sslmode=require",
+            ),
+            ("postgres://db/shop", "postgres://db/shop"),
+        ] {
+            assert_eq!(without_passwords(url), shown);
+        }
         let unset = Config::load(&Sources { folder: "/nonexistent".into(), ..Sources::default() }).unwrap();
         assert!(unset.masked().contains("signing_key = \"\""), "an unset secret is shown as unset");
         assert!(unset.masked().contains("access_token_ttl_seconds = 900"));

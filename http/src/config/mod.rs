@@ -9,7 +9,10 @@ mod load;
 mod masked;
 
 use serde::{Deserialize, Serialize};
-use stampede_actors::{engine::NatsSettings, kernel::limits::ACCESS_TOKEN_SECONDS_MAX};
+use stampede_actors::{
+    engine::NatsSettings,
+    kernel::limits::{ACCESS_TOKEN_SECONDS_MAX, PAY_WITHIN_SECONDS_MAX},
+};
 
 pub use live::{Change, Live, log};
 pub use load::{ConfigError, Sources};
@@ -241,6 +244,15 @@ impl Nats {
     }
 }
 
+/// What [`is_listen_address`] takes, for messages.
+pub const LISTEN_ADDRESS: &str = "an address and a port, such as \"127.0.0.1:8080\"";
+
+/// Whether a server could listen there.
+#[must_use]
+pub fn is_listen_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
 impl Config {
     /// The settings that `sources` amount to.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
@@ -279,9 +291,11 @@ impl Config {
         if self.auth.access_token_ttl_seconds > ACCESS_TOKEN_SECONDS_MAX {
             return Err(("auth.access_token_ttl_seconds", "at most 86400, which is a day"));
         }
-        let port = self.server.listen.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(_))) {
-            return Err(("server.listen", "an address and a port, such as \"127.0.0.1:8080\""));
+        if !is_listen_address(&self.server.listen) {
+            return Err(("server.listen", LISTEN_ADDRESS));
+        }
+        if self.flash.pay_within_seconds > PAY_WITHIN_SECONDS_MAX {
+            return Err(("flash.pay_within_seconds", "at most 604800, which is a week"));
         }
         if self
             .server

@@ -6,10 +6,12 @@ mod caller;
 mod json;
 mod key;
 mod location;
+mod object;
 mod version;
 
 pub use caller::{Admin, Auth, MaybeCaller, Seller};
 pub use json::Json;
 pub use key::KeyedJson;
 pub use location::{Path, Query};
+pub use object::Object;
 pub use version::{IfMatch, etag};

@@ -20,7 +20,7 @@ use super::{
     wire::{self, PageOf, Paging},
 };
 use crate::{
-    extract::{Admin, Auth, Json, KeyedJson, Path, Query},
+    extract::{Admin, Auth, Json, KeyedJson, Object, Path, Query},
     problem::Problem,
     startup::{Shop, line_of},
 };
@@ -143,7 +143,8 @@ pub struct NewItem {
 #[serde(deny_unknown_fields)]
 pub struct NewOrder {
     /// One line; several are bought by the checkout of a cart.
-    pub items: Vec<NewItem>,
+    #[schema(value_type = Vec<NewItem>)]
+    pub items: Vec<Object<NewItem>>,
     pub note: Option<String>,
 }
 
@@ -195,7 +196,7 @@ pub struct Statistics {
     params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = Order), (status = 404), (status = 409, description = "insufficient_stock")))]
 pub async fn create(request: KeyedJson<NewOrder>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
-    let [item] = request.body.items.as_slice() else {
+    let [Object(item)] = request.body.items.as_slice() else {
         return Err(Problem::field("items", "invalid", "A direct buy has exactly one line."));
     };
     let quantity = wire::quantity(Some(item.quantity), "items[0].quantity")?;

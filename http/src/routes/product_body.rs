@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::wire;
-use crate::problem::Problem;
+use crate::{extract::Object, problem::Problem};
 
 /// How the amounts of a body may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,8 @@ pub struct NewProduct {
     #[schema(value_type = Option<String>)]
     pub original_price: Option<Amount>,
     /// One SKU at the product's price, if missing.
-    pub skus: Option<Vec<NewSku>>,
+    #[schema(value_type = Option<Vec<NewSku>>)]
+    pub skus: Option<Vec<Object<NewSku>>>,
 }
 
 /// A SKU of a product.
@@ -140,7 +141,8 @@ pub struct ProductChange {
     #[schema(value_type = Option<String>)]
     pub original_price: Option<Option<Amount>>,
     /// The whole list: a SKU that is not on it leaves the shelf.
-    pub skus: Option<Vec<NewSku>>,
+    #[schema(value_type = Option<Vec<NewSku>>)]
+    pub skus: Option<Vec<Object<NewSku>>>,
 }
 
 impl NewProduct {
@@ -194,9 +196,9 @@ fn amount(given: Option<&Amount>, amounts: Amounts, field: &'static str) -> Resu
     given.map(|amount| amount.checked(amounts, field)).transpose()
 }
 
-fn checked_skus(skus: Vec<NewSku>, amounts: Amounts) -> Result<Vec<catalog::NewSku>, Problem> {
+fn checked_skus(skus: Vec<Object<NewSku>>, amounts: Amounts) -> Result<Vec<catalog::NewSku>, Problem> {
     skus.into_iter()
-        .map(|sku| {
+        .map(|Object(sku)| {
             Ok(catalog::NewSku {
                 sku_code: sku.sku_code,
                 specs: sku.specs.unwrap_or_default(),

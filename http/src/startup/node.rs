@@ -2,7 +2,7 @@
 
 use std::io;
 
-use actix_web::web::Data;
+use actix_web::web::{Data, ServiceConfig};
 use rand::Rng as _;
 use stampede_actors::{
     account::{self, Ensured, RegisterError},
@@ -13,7 +13,6 @@ use tokio::task::JoinHandle;
 use super::{Shell, Shop, ShopError};
 use crate::{
     auth::SignerError,
-    command::say,
     config::{Config, Live},
     health::Health,
     middleware::limits::{self, Shared},
@@ -34,10 +33,12 @@ pub enum NodeError {
     Shop(#[from] ShopError),
     #[error(transparent)]
     Signer(#[from] SignerError),
-    #[error("the first administrator could not be made; is {ADMIN_PASSWORD} a good password?")]
+    #[error("the first administrator, whose password is in {ADMIN_PASSWORD}, could not be made")]
     Admin(#[from] RegisterError),
     #[error(transparent)]
     Redis(#[from] RedisOpenError),
+    #[error("the server cannot listen on {address}")]
+    Bind { address: String, source: io::Error },
     #[error("the server could not be started")]
     Io(#[from] io::Error),
 }
@@ -71,16 +72,15 @@ impl Node {
     /// Binds the server.
     pub fn bind(&self, config: &Config) -> Result<Bound, NodeError> {
         let shop = self.shop.clone();
-        Ok(server::bind(config, self.shell.clone(), move |app| {
+        let extend = move |app: &mut ServiceConfig| {
             app.app_data(shop.clone());
-        })?)
+        };
+        server::bind(config, self.shell.clone(), extend)
+            .map_err(|source| NodeError::Bind { address: config.server.listen.clone(), source })
     }
 
     /// Serves until a signal ends it, then closes the shop.
     pub async fn serve(self, bound: Bound, telemetry: Option<telemetry::Handle>) -> Result<(), NodeError> {
-        if let Some(password) = &self.admin_password {
-            say(&format!("first administrator: admin, password {password} (shown only this once)\n"))?;
-        }
         let (shop, leaving, keeper) = (self.shop.clone(), self.shop.clone(), self.keeper);
         let leave: Hook = Box::new(move || Box::pin(async move { leaving.ownership.leave().await }));
         let close: Hook = Box::new(move || {

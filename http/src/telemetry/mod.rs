@@ -62,12 +62,13 @@ pub fn install(config: &Config) -> Result<Handle, TelemetryError> {
     Ok(Handle { filter: handle, traces })
 }
 
+/// Whatever is no HTTP would be an error there: anybody could fill the log.
+const HUSHED: &str = "actix_http::h1=off";
+
 /// The level and the directives that refine it.
 pub fn directives(telemetry: &Telemetry) -> Result<EnvFilter, ParseError> {
-    let level = telemetry.level.as_str();
-    let filter = telemetry.filter.trim();
-    let all = if filter.is_empty() { level.to_owned() } else { format!("{level},{filter}") };
-    EnvFilter::builder().parse(all)
+    let (level, filter) = (telemetry.level.as_str(), telemetry.filter.trim());
+    EnvFilter::builder().parse(format!("{level},{HUSHED},{filter}"))
 }
 
 impl Handle {

@@ -132,13 +132,17 @@ impl Limiter {
         self.take(buckets, &key)
     }
 
-    /// Whether one more try to log in to an account may go on, wherever it comes from.
-    pub async fn check_account(&self, login: &str) -> Result<(), Problem> {
+    /// Whether one more try to log in to an account may go on, wherever it comes from. The name is
+    /// counted only where there is no such account, so that this tells nobody whether there is.
+    pub async fn check_account(&self, account: Option<UserId>, name: &str) -> Result<(), Problem> {
         let ask = match self.classes() {
             None => None,
             Some(classes) => {
-                let login = Digest::of(&[login.trim().to_lowercase().as_bytes()]);
-                self.take(&classes.account, &Key::Account(login))?
+                let digest = match account {
+                    Some(account) => Digest::of(&[account.0.as_bytes()]),
+                    None => Digest::of(&[name.trim().to_lowercase().as_bytes()]),
+                };
+                self.take(&classes.account, &Key::Account(digest))?
             }
         };
         match ask {
@@ -254,10 +258,14 @@ mod tests {
         let mut limits = limits();
         limits.login_account_burst = 2;
         let limiter = Limiter::new(&limits);
-        limiter.check_account("Alice").await.unwrap();
-        limiter.check_account("alice ").await.unwrap();
-        assert!(limiter.check_account("ALICE").await.is_err());
-        limiter.check_account("bob").await.unwrap();
+        limiter.check_account(None, "Alice").await.unwrap();
+        limiter.check_account(None, "alice ").await.unwrap();
+        assert!(limiter.check_account(None, "ALICE").await.is_err());
+        limiter.check_account(None, "bob").await.unwrap();
+        let bob = Some(UserId(Uuid::from_u128(7)));
+        limiter.check_account(bob, "bob").await.unwrap();
+        limiter.check_account(bob, "bob@example.com").await.unwrap();
+        assert!(limiter.check_account(bob, "BOB").await.is_err());
     }
 
     #[test]
