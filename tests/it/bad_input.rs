@@ -2,7 +2,7 @@
 
 use hyper::Method;
 use serde_json::{Value, json};
-use stampede_tests::{Case, Client, Engine, Shop, per_engine};
+use stampede_tests::{Case, Client, Engine, Shop, per_engine, shown};
 
 /// The tests of this module.
 pub fn cases() -> Vec<Case> {
@@ -208,9 +208,8 @@ async fn odd_text_is_kept_or_refused_but_never_breaks(engine: Engine) {
         "\\ \" / <b>",
         "é\u{301}",
     ] {
-        let placed = order(json!(kept).to_string()).await.ok(201);
-        let path = format!("/api/v1/orders/{}", placed["order_no"].as_str().expect("a number"));
-        assert_eq!(me.get(&path).await.ok(200)["note"], kept);
+        let placed = order(json!(kept).to_string()).await.bought();
+        assert_eq!(shown(&me, &placed).await["note"], kept);
     }
     order(r#""a\u0000b""#.to_owned()).await.problem(422, "invalid_request");
     order(json!("x".repeat(501)).to_string()).await.problem(422, "invalid_request");

@@ -1,15 +1,18 @@
 //! The way to the servers behind the shop: they may start in any order, and be reached through TLS by
 //! those who prove who they are.
 
+use hyper::Method;
 use serde_json::json;
 use stampede_tests::{
-    Case, Certificates, ClusterSetup, Engine, Launch, Nats, Postgres, Proxy, ShopSetup, eventually, once,
+    Case, Certificates, ClusterSetup, Engine, FlashSale, Launch, Nats, Postgres, Proxy, ShopSetup, Traffic,
+    eventually, once,
 };
 
 /// The tests of this module.
 pub fn cases() -> Vec<Case> {
     once![
         a_node_starts_before_its_postgres,
+        a_database_that_goes_without_a_word_is_reached_anew,
         postgres_is_reached_through_tls_with_a_password,
         nodes_and_their_broker_prove_who_they_are,
     ]
@@ -28,6 +31,29 @@ async fn a_node_starts_before_its_postgres() {
     let log = shop.server.log();
     assert_eq!(log.matches("the database is not up yet").count(), 1, "{log}");
     shop.product("9.90", 1).await;
+}
+
+async fn a_database_that_goes_without_a_word_is_reached_anew() {
+    let postgres = Postgres::shared().await;
+    let proxy = Proxy::start(postgres.port()).await;
+    let url = proxy.url(&postgres.create_database().await);
+    let shop = ShopSetup::new(Engine::Postgres).database_url(&url).start().await;
+    let product = shop.product("9.90", 10_000).await;
+    let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(10_000) };
+    let sale = shop.flash_sale(&product, &terms).await;
+    let traffic = Traffic::start(&shop.crowd(8).await, &sale, true).await;
+    // Nobody answers on any connection that there is, nor ends one: the system takes a quarter of an hour
+    // to notice.
+    proxy.forsake();
+    for path in ["/api/v1/products", "/ready"] {
+        let answers = || async {
+            let answer = shop.anonymous().request(Method::GET, path).try_send().await;
+            answer.is_ok_and(|answer| answer.status == 200).then_some(())
+        };
+        eventually(answers, "readers, the lease and the journal reach the database").await;
+    }
+    traffic.goes_on().await;
+    traffic.ends_well(&shop, &product.sku_id).await;
 }
 
 async fn postgres_is_reached_through_tls_with_a_password() {

@@ -180,7 +180,7 @@ async fn visit(stage: &Stage, me: &Client, key: &str, pays: bool) -> Option<(Str
 
 async fn freed_units_are_sold_to_the_next(engine: Engine) {
     let units = 500;
-    let terms = FlashSale { pay_within: 3, ..FlashSale::of(units as u64) };
+    let terms = FlashSale { pay_within: 5, ..FlashSale::of(units as u64) };
     let stage = Stage::set(engine, &terms).await;
     let mut numbers = HashSet::new();
     let mut paid = vec![false; BUYERS];

@@ -27,6 +27,12 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// A moment from now.
+fn in_seconds(seconds: i64) -> String {
+    let moment = OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
+    moment.format(&Rfc3339).expect("a moment has this form")
+}
+
 fn sale_path(sale: &str) -> String {
     format!("/api/v1/flash-sales/{sale}")
 }
@@ -86,8 +92,10 @@ async fn nobody_buys_before_the_start(engine: Engine) {
     // Too much is refused as too early: the window comes first.
     me.purchase(&sale, 2).send().await.problem(409, "not_started");
 
-    let soon = shop.flash_sale(&product, &FlashSale { starts_in: 2, ..FlashSale::of(1) }).await;
+    let terms = FlashSale { starts_in: 3_600, ends_in: 7_200, ..FlashSale::of(1) };
+    let soon = shop.flash_sale(&product, &terms).await;
     me.purchase(&soon, 1).send().await.problem(409, "not_started");
+    shop.admin.patch(&sale_path(&soon), &json!({ "starts_at": in_seconds(1) })).await.ok(200);
     let open = || async { buy(&me, &soon, "as soon as it opens").await.order_no().map(drop) };
     eventually(open, "the sale opens").await;
     let shown = shop.anonymous().get(&sale_path(&soon)).await.ok(200);
@@ -95,9 +103,10 @@ async fn nobody_buys_before_the_start(engine: Engine) {
 }
 
 async fn nobody_buys_after_the_end(engine: Engine) {
-    let (shop, product, sale) = stage(engine, &FlashSale { ends_in: 2, ..FlashSale::of(6) }).await;
+    let (shop, product, sale) = stage(engine, &FlashSale::of(6)).await;
     let (lin, wei) = (shop.buyer("lin").await.client, shop.buyer("wei").await.client);
     let order = bought(&lin, &sale, 1).await;
+    shop.admin.patch(&sale_path(&sale), &json!({ "ends_at": in_seconds(1) })).await.ok(200);
     let ended = || async { (buy(&wei, &sale, "late").await == Told::Refused("ended".into())).then_some(()) };
     let over = || async { (wei.purchase(&sale, 9).send().await.str("code") == "ended").then_some(()) };
     eventually(over, "the sale ends").await;

@@ -1,7 +1,7 @@
 //! The paths of GoMall's clients and load scripts, every row of the table.
 
 use serde_json::{Value, json};
-use stampede_tests::{Case, Client, Engine, Shop, eventually, per_engine};
+use stampede_tests::{Case, Client, Engine, Shop, eventually, per_engine, shown};
 
 /// The tests of this module.
 pub fn cases() -> Vec<Case> {
@@ -67,14 +67,13 @@ async fn orders(engine: Engine) {
     let product = shop.product("10.00", 5).await;
     let me = user(&shop, "lin").await;
     let body = json!({ "product_id": product.id, "quantity": 2 });
-    let placed = me.post("/api/order", &body).await;
-    assert!([200, 201].contains(&placed.status), "{}", placed.text());
-    let path = format!("/api/order/{}", placed.str("order_no"));
+    let placed = me.post("/api/order", &body).await.bought();
+    let path = format!("/api/order/{}", shown(&me, &placed).await["order_no"].as_str().expect("a number"));
     assert_eq!(me.get(&path).await.ok(200)["total"], "20.00");
     assert_eq!(me.post(&format!("{path}/pay"), &json!({})).await.ok(200)["status"], "paid");
     // GoMall's clients send no body at all.
-    let second = me.post("/api/order", &body).await;
-    let path = format!("/api/order/{}", second.str("order_no"));
+    let second = me.post("/api/order", &body).await.bought();
+    let path = format!("/api/order/{}", shown(&me, &second).await["order_no"].as_str().expect("a number"));
     let cancelled = me.request(hyper::Method::POST, &format!("{path}/cancel")).send().await;
     assert_eq!(cancelled.ok(200)["status"], "cancelled");
     let listed = || async { (list(&me.get("/api/order").await.ok(200)).len() == 2).then_some(()) };

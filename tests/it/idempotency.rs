@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use hyper::Method;
 use serde_json::{Value, json};
-use stampede_tests::{Case, Client, Engine, FlashSale, Product, Reply, Shop, eventually, per_engine};
+use stampede_tests::{Case, Client, Engine, FlashSale, Product, Reply, Shop, eventually, per_engine, shown};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// The tests of this module.
@@ -293,7 +293,7 @@ async fn a_key_is_its_users_and_its_routes(engine: Engine) {
         let order = client.request(Method::POST, "/api/v1/orders").json(&body).key("the same");
         let order = order.send().await;
         assert_eq!(order.header("idempotent-replayed"), "");
-        let order = order.bought();
+        let order = shown(client, &order.bought()).await;
         let bought = client.purchase(&sale, 1).key("the same").send().await.bought();
         let pay = client.request(Method::POST, &format!("{}/pay", order_path(&order)));
         let pay = pay.json(&json!({})).key("the same").send().await;

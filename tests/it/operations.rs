@@ -23,7 +23,7 @@ pub fn cases() -> Vec<Case> {
 const BUYERS: usize = 8;
 
 async fn a_node_that_is_told_to_end_ends_in_order(engine: Engine) {
-    let setup = ShopSetup::new(engine).env("STAMPEDE_SERVER__SHUTDOWN_DELAY_MS", "1000");
+    let setup = ShopSetup::new(engine).env("STAMPEDE_SERVER__SHUTDOWN_DELAY_MS", "3000");
     let mut shop = setup.start().await;
     let product = shop.product("19.90", 100_000).await;
     let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(100_000) };

@@ -136,6 +136,13 @@ async fn an_actor_that_does_not_stop_panicking_is_quarantined_alone(engine: Engi
     stage.victims.goes_on().await;
     assert!(metric(&stage.shop, quarantined).await < 0.5);
     assert_eq!(stage.state().await["state"], "live");
+    // What sagas gave up meanwhile is tried again, as the operator is told to.
+    let none_left = || async {
+        stage.shop.admin.post("/api/v1/admin/parked/retry", &json!({})).await.ok(200);
+        let parked = stage.shop.admin.get("/api/v1/admin/parked").await.ok(200);
+        parked.as_array().is_some_and(Vec::is_empty).then_some(())
+    };
+    eventually(none_left, "nothing is parked").await;
     stage.ends_well().await;
 }
 

@@ -190,6 +190,9 @@ async fn everybody_else_recovers() {
     // Every connection at once, in whatever state they are.
     stage.proxy.cut();
     traffic.goes_on().await;
+    // Readers have connections of their own to lose.
+    let ready = || async { (stage.shop.anonymous().get("/ready").await.status == 200).then_some(()) };
+    eventually(ready, "the node is ready again").await;
     assert!(traffic.troubles().contains_key("outcome_unknown"), "{:?}", traffic.troubles());
     traffic.troubled_by(&["outcome_unknown", "unavailable"]);
     traffic.ends_well(&stage.shop, &stage.product.sku_id).await;

@@ -267,8 +267,8 @@ impl Cluster {
         samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    /// A connection to the nodes' database.
-    async fn database(&self) -> PgConnection {
+    /// A connection to the nodes' database, past any proxy.
+    pub async fn database(&self) -> PgConnection {
         let url = self.shop.server.launch().variable("DATABASE_URL").expect("a database by URL");
         PgConnection::connect(url).await.expect("PostgreSQL lets the tests in")
     }

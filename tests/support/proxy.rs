@@ -57,6 +57,8 @@ pub struct Proxy {
 
 struct Shared {
     mode: watch::Sender<Mode>,
+    /// Grows when nothing is to go through any more on the connections of then.
+    forsaken: watch::Sender<u64>,
     /// Grows when every connection is to be cut.
     cuts: watch::Sender<u64>,
     /// The marker whose next commit's answer is to be swallowed.
@@ -76,6 +78,7 @@ impl Proxy {
         let port = listener.local_addr().expect("a listener has an address").port();
         let shared = Arc::new(Shared {
             mode: watch::Sender::new(Mode::Pass),
+            forsaken: watch::Sender::new(0),
             cuts: watch::Sender::new(0),
             armed: Mutex::new(None),
             swallowed: watch::Sender::new(0),
@@ -143,6 +146,12 @@ impl Proxy {
         self.shared.mode.send_replace(Mode::BlackHole);
     }
 
+    /// Keeps the connections that are open now and never lets anything through on them again, as if the
+    /// machine behind them had gone without a word. New ones are let through.
+    pub fn forsake(&self) {
+        self.shared.forsaken.send_modify(|forsaken| *forsaken += 1);
+    }
+
     /// Cuts every connection that is open now.
     pub fn cut(&self) {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
@@ -185,6 +194,7 @@ async fn accept(listener: TcpListener, upstream: u16, shared: Arc<Shared>) {
 }
 
 async fn relay(client: TcpStream, upstream: u16, shared: &Shared) -> io::Result<()> {
+    let born = *shared.forsaken.borrow();
     let server = TcpStream::connect(("127.0.0.1", upstream)).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -193,8 +203,8 @@ async fn relay(client: TcpStream, upstream: u16, shared: &Shared) -> io::Result<
     greet(&mut from_client, &mut to_client, &mut to_server).await?;
     let dialogue = Mutex::new(Dialogue::default());
     tokio::select! {
-        done = requests(from_client, to_server, &dialogue, shared) => done,
-        done = answers(from_server, to_client, &dialogue, shared) => done,
+        done = requests(from_client, to_server, &dialogue, (shared, born)) => done,
+        done = answers(from_server, to_client, &dialogue, (shared, born)) => done,
     }
 }
 
@@ -292,11 +302,11 @@ async fn requests(
     mut client: OwnedReadHalf,
     mut server: OwnedWriteHalf,
     dialogue: &Mutex<Dialogue>,
-    shared: &Shared,
+    (shared, born): (&Shared, u64),
 ) -> io::Result<()> {
     loop {
         let (kind, message) = read_message(&mut client).await?;
-        until_open(shared).await?;
+        until_open(shared, born).await?;
         let runs = |marker: &str| {
             let mut dialogue = lock(dialogue);
             dialogue.request(kind, &message[5..]);
@@ -323,14 +333,14 @@ async fn answers(
     mut server: OwnedReadHalf,
     mut client: OwnedWriteHalf,
     dialogue: &Mutex<Dialogue>,
-    shared: &Shared,
+    (shared, born): (&Shared, u64),
 ) -> io::Result<()> {
     // Answers held back until it is known whether their cycle committed.
     let mut held = Vec::new();
     let mut failed = false;
     loop {
         let (kind, message) = read_message(&mut server).await?;
-        until_open(shared).await?;
+        until_open(shared, born).await?;
         failed |= kind == b'E';
         held.extend_from_slice(&message);
         let marked = {
@@ -356,7 +366,10 @@ async fn answers(
 }
 
 /// Waits while the proxy is a black hole.
-async fn until_open(shared: &Shared) -> io::Result<()> {
+async fn until_open(shared: &Shared, born: u64) -> io::Result<()> {
+    if *shared.forsaken.borrow() > born {
+        return std::future::pending().await;
+    }
     let mut mode = shared.mode.subscribe();
     mode.wait_for(|mode| *mode != Mode::BlackHole).await.map(drop).map_err(io::Error::other)
 }

@@ -29,7 +29,10 @@ use crate::{
     engine::{Database, clock, column},
     kernel::{
         Timestamp, UserId,
-        limits::{NEWS_WAITING_MAX, REVOCATION_OVERLAP_MS, REVOCATION_POLL_MS, REVOCATION_SWEEP_INTERVAL_MS},
+        limits::{
+            DATABASE_ANSWER_MS, NEWS_WAITING_MAX, REVOCATION_OVERLAP_MS, REVOCATION_POLL_MS,
+            REVOCATION_SWEEP_INTERVAL_MS,
+        },
     },
 };
 
@@ -188,7 +191,7 @@ impl Revocations {
         let (mut swept, mut away) = (Instant::now(), false);
         loop {
             poll.tick().await;
-            match self.read(&database).await {
+            match database.within(DATABASE_ANSWER_MS, self.read(&database)).await {
                 Ok(()) => away = false,
                 Err(cause) if !std::mem::replace(&mut away, true) => {
                     warn!(%cause, "sessions that were ended elsewhere cannot be read");

@@ -10,11 +10,13 @@ use prometheus::IntCounterVec;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tracing::{debug, warn};
+use uuid::Uuid;
 
 use super::{Directories, HandoffError, Ownership, envelope::Seal};
 use crate::{
     journal::ShardId,
     kernel::limits::{NODE_COMMAND_MS_MAX, NODE_REPORT_MS_MAX, ROUTE_RETRY_MS},
+    runtime::{ActorState, Directory},
 };
 
 /// What a node shall do.
@@ -29,6 +31,10 @@ pub enum NodeCommand {
     Resume,
     /// Say how many actors of each shard are live.
     Report,
+    /// Say how an actor is.
+    State { kind: String, actor: Uuid },
+    /// Let a quarantined actor start again.
+    Reset { kind: String, actor: Uuid },
 }
 
 /// What came of it.
@@ -38,9 +44,12 @@ pub enum NodeReply {
     Done,
     /// Live actors by shard: the answer to `Report`.
     Actors(BTreeMap<ShardId, usize>),
+    /// How the actor is: the answer to `State`.
+    State(ActorState),
     NotHeld,
     NobodyThere,
     Busy,
+    NotQuarantined,
     Failed,
 }
 
@@ -53,6 +62,8 @@ pub enum NodeCommandError {
     Unanswered,
     #[error(transparent)]
     Handoff(#[from] HandoffError),
+    #[error("the actor is not quarantined")]
+    NotQuarantined,
     #[error("the node could not do it; its log says why")]
     Failed,
 }
@@ -99,20 +110,22 @@ impl Nodes {
             NodeReply::NotHeld => Err(HandoffError::NotHeld.into()),
             NodeReply::NobodyThere => Err(HandoffError::NobodyThere.into()),
             NodeReply::Busy => Err(HandoffError::Busy.into()),
-            NodeReply::Failed | NodeReply::Actors(_) => Err(NodeCommandError::Failed),
+            NodeReply::NotQuarantined => Err(NodeCommandError::NotQuarantined),
+            NodeReply::Failed | NodeReply::Actors(_) | NodeReply::State(_) => Err(NodeCommandError::Failed),
         }
+    }
+
+    /// How an actor of a node is.
+    pub async fn state(&self, node: &str, kind: &str, actor: Uuid) -> Result<ActorState, NodeCommandError> {
+        let state = NodeCommand::State { kind: kind.to_owned(), actor };
+        let reply = self.say(node, state, NODE_REPORT_MS_MAX).await?;
+        if let NodeReply::State(state) = reply { Ok(state) } else { Err(NodeCommandError::Failed) }
     }
 
     /// How many live actors a node has of each shard.
     pub async fn live_actors(&self, node: &str) -> Result<BTreeMap<ShardId, usize>, NodeCommandError> {
-        match self.say(node, NodeCommand::Report, NODE_REPORT_MS_MAX).await? {
-            NodeReply::Actors(actors) => Ok(actors),
-            NodeReply::Done
-            | NodeReply::NotHeld
-            | NodeReply::NobodyThere
-            | NodeReply::Busy
-            | NodeReply::Failed => Err(NodeCommandError::Failed),
-        }
+        let reply = self.say(node, NodeCommand::Report, NODE_REPORT_MS_MAX).await?;
+        if let NodeReply::Actors(actors) = reply { Ok(actors) } else { Err(NodeCommandError::Failed) }
     }
 
     async fn say(
@@ -172,6 +185,17 @@ impl Nodes {
             NodeCommand::Empty => self.ownership.empty().await,
             NodeCommand::Resume => self.ownership.resume().await,
             NodeCommand::Report => return NodeReply::Actors(self.actors()),
+            NodeCommand::State { kind, actor } => {
+                let state = self.directory(&kind).map(|directory| directory.state(actor));
+                return state.map_or(NodeReply::Failed, NodeReply::State);
+            }
+            NodeCommand::Reset { kind, actor } => {
+                return match self.directory(&kind).map(|directory| directory.reset(actor)) {
+                    Some(true) => NodeReply::Done,
+                    Some(false) => NodeReply::NotQuarantined,
+                    None => NodeReply::Failed,
+                };
+            }
         };
         match handed_over {
             Ok(()) => NodeReply::Done,
@@ -183,6 +207,10 @@ impl Nodes {
                 NodeReply::Failed
             }
         }
+    }
+
+    fn directory(&self, kind: &str) -> Option<&Arc<dyn Directory>> {
+        self.directories.iter().find(|directory| directory.kind() == kind)
     }
 
     fn actors(&self) -> BTreeMap<ShardId, usize> {

@@ -16,7 +16,7 @@ use crate::{
     engine::{Database, column},
     kernel::{
         Timestamp,
-        limits::{HEARTBEAT_MS, LEASE_MS},
+        limits::{HEARTBEAT_MS, LEASE_ANSWER_MS, LEASE_MS},
     },
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Me {
 /// Begins a life of a node. One that lives under the same name finds out at its next heartbeat.
 pub(super) async fn begin(database: &Database, me: &Me) -> Result<(), sqlx::Error> {
     let mut connection = database.journal_connection().await?;
-    sqlx::query(
+    let begun = sqlx::query(
         "INSERT INTO node (id, lease_until, incarnation) VALUES ($1, now() + $2 * interval '1 millisecond', $3)
          ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, leaving = false,
              incarnation = excluded.incarnation, started_at = now()",
@@ -38,9 +38,8 @@ pub(super) async fn begin(database: &Database, me: &Me) -> Result<(), sqlx::Erro
     .bind(&me.node)
     .bind(i64::try_from(LEASE_MS).unwrap_or(i64::MAX))
     .bind(me.incarnation)
-    .execute(&mut *connection)
-    .await
-    .map(drop)
+    .execute(&mut *connection);
+    database.within(LEASE_ANSWER_MS, begun).await.map(drop)
 }
 
 /// Renews the lease; whether this life still has it.
@@ -54,30 +53,33 @@ pub(super) async fn renew(database: &Database, me: &Me, leaving: bool) -> Result
     .bind(i64::try_from(LEASE_MS).unwrap_or(i64::MAX))
     .bind(me.incarnation)
     .bind(leaving)
-    .execute(&mut *connection)
-    .await?;
-    Ok(renewed.rows_affected() == 1)
+    .execute(&mut *connection);
+    Ok(database.within(LEASE_ANSWER_MS, renewed).await?.rows_affected() == 1)
 }
 
 /// Ends the lease at once, so that nobody waits for it to lapse.
 pub(super) async fn end(database: &Database, me: &Me) -> Result<(), sqlx::Error> {
     let mut connection = database.journal_connection().await?;
-    sqlx::query("DELETE FROM node WHERE id = $1 AND incarnation = $2")
+    let ended = sqlx::query("DELETE FROM node WHERE id = $1 AND incarnation = $2")
         .bind(&me.node)
         .bind(me.incarnation)
-        .execute(&mut *connection)
-        .await
-        .map(drop)
+        .execute(&mut *connection);
+    database.within(LEASE_ANSWER_MS, ended).await.map(drop)
 }
 
 /// What the table of shards says, and the epochs by the shards' numbers.
 pub(super) async fn look(database: &Database) -> Result<(View, Vec<i64>), sqlx::Error> {
     let mut connection = database.journal_connection().await?;
-    let alive = sqlx::query("SELECT id, leaving FROM node WHERE lease_until > now()")
-        .fetch_all(&mut *connection)
+    let (alive, shards) = database
+        .within(LEASE_ANSWER_MS, async {
+            let alive = sqlx::query("SELECT id, leaving FROM node WHERE lease_until > now()")
+                .fetch_all(&mut *connection)
+                .await?;
+            let shards =
+                sqlx::query("SELECT owner, epoch FROM shard ORDER BY id").fetch_all(&mut *connection).await?;
+            Ok::<_, sqlx::Error>((alive, shards))
+        })
         .await?;
-    let shards =
-        sqlx::query("SELECT owner, epoch FROM shard ORDER BY id").fetch_all(&mut *connection).await?;
     let (mut nodes, mut leaving) = (BTreeSet::new(), BTreeSet::new());
     for row in &alive {
         let side = if row.try_get(1)? { &mut leaving } else { &mut nodes };

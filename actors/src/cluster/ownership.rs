@@ -29,8 +29,8 @@ use crate::{
     engine::Database,
     journal::{Holdings, Journal, ShardId, Whose},
     kernel::limits::{
-        CONDENSE_MS_MAX, DRAIN_MS_MAX, DRAIN_POLL_MS, HEARTBEAT_MS, LEAVE_MS_MAX, LOOK_INTERVAL_MS,
-        ROUTE_RETRY_MS,
+        ANNOUNCE_MS_MAX, CONDENSE_MS_MAX, DRAIN_MS_MAX, DRAIN_POLL_MS, HEARTBEAT_MS, LEAVE_MS_MAX,
+        LOOK_INTERVAL_MS, ROUTE_RETRY_MS, WAKING_MS,
     },
 };
 
@@ -122,6 +122,8 @@ pub struct Ownership {
     moving: Mutex<()>,
     /// Held while the lease is renewed: a renewal that overtook another would take back what it said.
     renewing: Mutex<()>,
+    /// When this node was last found to have slept through its lease.
+    overslept: std::sync::Mutex<Option<Instant>>,
 }
 
 impl Ownership {
@@ -150,6 +152,7 @@ impl Ownership {
             emptied,
             moving,
             renewing,
+            overslept: std::sync::Mutex::default(),
         })
     }
 
@@ -215,12 +218,31 @@ impl Ownership {
     async fn renew(&self) -> Result<bool, sqlx::Error> {
         let _renewing = self.renewing.lock().await;
         let sent = Instant::now();
+        let lapsed = !self.routes.is_leased();
         if !lease::renew(&self.database, &self.me, self.is_leaving()).await? {
             return Ok(false);
         }
         self.metrics.renewal_seconds.observe(sent.elapsed().as_secs_f64());
+        if lapsed {
+            // Meanwhile its shards may have become another's: it does not speak for them before it knows.
+            self.look().await?;
+        }
         self.routes.leased(sent);
+        if lapsed || !self.routes.is_leased() {
+            *self.overslept() = Some(Instant::now());
+        }
         Ok(true)
+    }
+
+    fn overslept(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.overslept.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Whether this node can judge who else lives. What it slept through, such as a pause of the whole
+    /// machine or of the database, the others may have slept through as well: they get time to renew.
+    fn is_awake(&self) -> bool {
+        let overslept = *self.overslept();
+        overslept.is_none_or(|when| when.elapsed() >= Duration::from_millis(WAKING_MS))
     }
 
     /// Renews the lease and takes up what the table says; `false` if another life has the lease.
@@ -229,7 +251,8 @@ impl Ownership {
             return Ok(false);
         }
         let view = self.look().await?;
-        if view.nodes.is_empty() && self.emptied.swap(false, Ordering::AcqRel) {
+        let awake = self.is_awake();
+        if awake && view.nodes.is_empty() && self.emptied.swap(false, Ordering::AcqRel) {
             warn!("no other node is left: this one, which was emptied, takes shards again");
         }
         // Shards that the writer let go of because it could not be sure of them, and those that another
@@ -239,7 +262,7 @@ impl Ownership {
         let lost: Vec<ShardId> =
             (0..holdings.count()).filter(|shard| own(shard) && holdings.epoch(*shard).is_none()).collect();
         let mut changed = self.take(lost, Whose::Own).await?;
-        if self.takes_part() {
+        if awake && self.takes_part() {
             changed |= self.take(view.to_take(&self.me.node), Whose::Free).await?;
         }
         if changed {
@@ -297,9 +320,13 @@ impl Ownership {
     async fn even_out(self: Arc<Self>) {
         let Ok(moving) = self.moving.try_lock() else { return };
         let gifts = match lease::look(&self.database).await {
-            Ok((view, _)) => view.to_give(&self.me.node),
-            Err(_) => return,
+            // By a lease that has just lapsed it would be about to go, and give all.
+            Ok((view, _)) if view.nodes.contains(&self.me.node) || self.is_leaving() => {
+                view.to_give(&self.me.node)
+            }
+            Ok(_) | Err(_) => return,
         };
+        self.condense(&gifts.iter().flat_map(|gift| gift.shards.iter().copied()).collect::<Vec<_>>()).await;
         for Gift { shards, to } in gifts {
             if let Err(cause) = self.give(shards, &to).await {
                 warn!(%cause, to, "shards were not handed over; they will be");
@@ -317,6 +344,7 @@ impl Ownership {
         let view = self.look().await?;
         let other = |node: &&String| **node != self.me.node && to.as_ref().is_none_or(|to| to == *node);
         let to = view.nodes.iter().find(other).ok_or(HandoffError::NobodyThere)?;
+        self.condense(&[shard]).await;
         self.give(vec![shard], to).await
     }
 
@@ -357,6 +385,7 @@ impl Ownership {
     async fn give_all(&self) -> Result<(), HandoffError> {
         self.say_what_it_wants().await?;
         let view = self.look().await?;
+        self.condense(&self.journal.holdings().held().collect::<Vec<_>>()).await;
         let mut given = Ok(());
         for Gift { shards, to } in view.to_give(&self.me.node) {
             if let Err(cause) = self.give(shards, &to).await {
@@ -387,6 +416,14 @@ impl Ownership {
         }
     }
 
+    /// Lets nobody in any more, here or from other nodes: what is not answered yet is the next owner's.
+    pub fn shut(&self) {
+        let holdings = self.journal.holdings();
+        for shard in holdings.held() {
+            holdings.set_leaving(shard, true);
+        }
+    }
+
     /// Ends the lease, once nothing is written any more.
     pub async fn end(&self) {
         if let Err(cause) = lease::end(&self.database, &self.me).await {
@@ -395,10 +432,9 @@ impl Ownership {
         self.announce().await;
     }
 
-    /// Takes snapshots, so that the new owner has little to read; then lets nobody in any more, waits
-    /// until everything that was let in is answered, and gives the shards to another node.
+    /// Lets nobody in any more, waits until everything that was let in is answered, and gives the shards
+    /// to another node.
     async fn give(&self, shards: Vec<ShardId>, to: &str) -> Result<(), HandoffError> {
-        self.condense(&shards).await;
         let holdings = self.journal.holdings();
         let shards: Vec<ShardId> =
             shards.into_iter().filter(|shard| holdings.epoch(*shard).is_some()).collect();
@@ -426,13 +462,14 @@ impl Ownership {
         Ok(())
     }
 
+    /// Has snapshots taken before shards move, so that their new owners have little to read.
     async fn condense(&self, shards: &[ShardId]) {
         let shards: BTreeSet<ShardId> = shards.iter().copied().collect();
-        let (underway, mut taken) = mpsc::channel(1);
+        let (under_way, mut taken) = mpsc::channel(1);
         for directory in self.directories.iter() {
-            directory.condense(&shards, &underway);
+            directory.condense(&shards, &under_way);
         }
-        drop(underway);
+        drop(under_way);
         if tokio::time::timeout(Duration::from_millis(CONDENSE_MS_MAX), taken.recv()).await.is_err() {
             warn!("snapshots take too long; the new owner reads the rest from the journal");
         }
@@ -456,10 +493,17 @@ impl Ownership {
     /// Tells the others to look. Should it not reach them, they look with their next heartbeat.
     async fn announce(&self) {
         let Some(others) = &self.others else { return };
-        let _sending = others.sending.lock().await;
-        let (headers, payload) = others.seal.close(SHARDS, ());
-        if let Err(cause) = others.client.publish_with_headers(SHARDS, headers, payload).await {
-            warn!(%cause, "other nodes were not told of a change");
+        let telling = async {
+            let _sending = others.sending.lock().await;
+            let (headers, payload) = others.seal.close(SHARDS, ());
+            others.client.publish_with_headers(SHARDS, headers, payload).await
+        };
+        // While the broker is away the client takes no more than fits its buffer; a heartbeat must not
+        // wait for that.
+        match tokio::time::timeout(Duration::from_millis(ANNOUNCE_MS_MAX), telling).await {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => warn!(%cause, "other nodes were not told of a change"),
+            Err(_) => warn!("other nodes were not told of a change: the broker is away"),
         }
     }
 

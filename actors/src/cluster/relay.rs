@@ -29,8 +29,8 @@ use crate::{
     engine::{Database, DatabaseError},
     journal::{Entry, Journal, Run, ShardId, Subscription, exchange_checkpoints, set_checkpoints_back},
     kernel::limits::{
-        EVENTS_KEPT_SECONDS, RELAY_ANSWER_MS, RELAY_LOOK_MS, RELAY_RETRY_MS, RELAYED_EVENTS_MAX,
-        STREAM_GRACE_MS,
+        DATABASE_ANSWER_MS, EVENTS_KEPT_SECONDS, RELAY_ANSWER_MS, RELAY_LOOK_MS, RELAY_RETRY_MS,
+        RELAYED_EVENTS_MAX, STREAM_GRACE_MS,
     },
 };
 
@@ -149,7 +149,8 @@ impl Relay {
         let acknowledged = try_join_all(sent.into_iter().map(IntoFuture::into_future)).await;
         let acknowledged = acknowledged.map_err(|error| failed(&error))?;
         let last = acknowledged.iter().map(|ack| ack.sequence).max().unwrap_or(0);
-        self.keep(entries, i64::try_from(last).unwrap_or(i64::MAX)).await?;
+        let kept = self.keep(entries, i64::try_from(last).unwrap_or(i64::MAX));
+        self.database.within(DATABASE_ANSWER_MS, kept).await?;
         self.metrics.published.inc_by(entries.len() as u64);
         Ok(())
     }
@@ -178,7 +179,7 @@ impl Relay {
     async fn check_stream(&mut self) -> Result<(), RelayError> {
         let failed = |error: &dyn std::fmt::Display| RelayError::Stream(error.to_string());
         // What is known is read before the stream is: a stream that lost nothing has all of that and more.
-        let known = self.known_stream().await?;
+        let known = self.database.within(DATABASE_ANSWER_MS, self.known_stream()).await?;
         let mut stream = match self.jetstream.get_stream(EVENTS).await {
             Ok(stream) => stream,
             Err(error) if matches!(error.kind(), GetStreamErrorKind::JetStream(_)) => {
@@ -196,7 +197,7 @@ impl Relay {
             created: OffsetDateTime::from(SystemTime::from(info.created)),
             last: i64::try_from(info.state.last_sequence).unwrap_or(i64::MAX),
         };
-        if self.refill(known, found).await? {
+        if self.database.within(DATABASE_ANSWER_MS, self.refill(known, found)).await? {
             self.metrics.refilled.inc();
             self.subscription.rewind().await?;
         }

@@ -5,7 +5,10 @@ use std::{
     ops::{Deref, DerefMut},
     path::PathBuf,
     str::FromStr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,7 +25,8 @@ use tokio::{
 #[cfg(feature = "embedded")]
 use super::embedded::Embedded;
 use crate::kernel::limits::{
-    APPEND_TIMEOUT_MS, DATABASE_NOTICE_INTERVAL_MS, DATABASE_RETRY_MS, DATABASE_WAIT_MS_MAX,
+    APPEND_TIMEOUT_MS, CONNECTION_SUSPECT_MS, CONNECTIONS_TRUSTED_MS, DATABASE_NOTICE_INTERVAL_MS,
+    DATABASE_RETRY_MS, DATABASE_WAIT_MS_MAX, SESSION_IDLE_MS,
 };
 
 /// How long a caller waits for a connection.
@@ -72,6 +76,7 @@ pub struct Database {
     /// spare.
     journal: PgPool,
     gate: Option<Arc<Semaphore>>,
+    silence: Arc<Silence>,
     /// Connections are opened on this runtime, whoever asks: one that a web worker opened would die
     /// with that worker.
     runtime: Handle,
@@ -82,7 +87,40 @@ pub struct Database {
 /// A connection on loan; it goes back to the pool when dropped.
 pub struct Connection {
     inner: PoolConnection<Postgres>,
+    /// None where there is but one connection.
+    loaned: Option<Instant>,
     _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Connection {
+    /// Whoever was tired of waiting may have left a question on it, and nobody may be there any more to
+    /// answer. In the pool it would hang until the system gives up, which takes a quarter of an hour.
+    fn drop(&mut self) {
+        let suspect = Duration::from_millis(CONNECTION_SUSPECT_MS);
+        if self.loaned.is_some_and(|loaned| loaned.elapsed() >= suspect) {
+            self.inner.close_on_drop();
+        }
+    }
+}
+
+/// When the database did not answer in time. A server that has gone without a word, such as one that was
+/// failed over, never answers on the connections it had; the system notices after a quarter of an hour.
+struct Silence {
+    started: Instant,
+    /// In milliseconds since `started`; none yet, if it is zero.
+    noticed_ms: AtomicU64,
+}
+
+impl Silence {
+    fn notice(&self) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.noticed_ms.store(now.max(1), Ordering::Release);
+    }
+
+    fn since(&self) -> Option<Duration> {
+        let noticed = Duration::from_millis(self.noticed_ms.load(Ordering::Acquire));
+        (!noticed.is_zero()).then(|| self.started.elapsed().saturating_sub(noticed))
+    }
 }
 
 impl Deref for Connection {
@@ -107,17 +145,16 @@ impl Connection {
 
 /// Whether a server that is not up yet would answer so. Any other answer will not change by waiting.
 fn may_come_up(cause: &sqlx::Error) -> bool {
-    match cause {
+    if let sqlx::Error::Io(cause) = cause {
         // A certificate that cannot be trusted is told as invalid data.
-        sqlx::Error::Io(cause) => cause.kind() != io::ErrorKind::InvalidData,
-        // A balancer whose server is away closes the connection in the middle of the greeting.
-        sqlx::Error::Protocol(_) => true,
-        sqlx::Error::Database(said) => {
-            // Starting up or shutting down; all its connections are taken.
-            matches!(said.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "53300"))
-        }
-        _ => false,
+        return cause.kind() != io::ErrorKind::InvalidData;
     }
+    if let sqlx::Error::Database(said) = cause {
+        // Starting up or shutting down; all its connections are taken.
+        return matches!(said.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "53300"));
+    }
+    // A balancer whose server is away closes the connection in the middle of the greeting.
+    matches!(cause, sqlx::Error::Protocol(_))
 }
 
 impl Database {
@@ -153,13 +190,19 @@ impl Database {
     pub async fn open(source: &Source, connections_max: u32) -> Result<Self, OpenError> {
         match source {
             Source::Url(url) => {
-                let options = PgConnectOptions::from_str(url).map_err(OpenError::Url)?;
+                let options = PgConnectOptions::from_str(url).map_err(OpenError::Url)?.options([
+                    // What a client that has gone without a word has locked is let go of.
+                    ("idle_in_transaction_session_timeout", SESSION_IDLE_MS.to_string()),
+                    ("tcp_user_timeout", SESSION_IDLE_MS.to_string()),
+                ]);
                 let bounded = options.clone().options([("statement_timeout", APPEND_TIMEOUT_MS.to_string())]);
-                let journal = Self::pool(bounded, JOURNAL_CONNECTIONS).await?;
-                let pool = Self::pool(options, connections_max).await?;
+                let silence = Arc::new(Silence { started: Instant::now(), noticed_ms: AtomicU64::new(0) });
+                let journal = Self::pool(bounded, JOURNAL_CONNECTIONS, &silence).await?;
+                let pool = Self::pool(options, connections_max, &silence).await?;
                 Ok(Self {
                     pool,
                     journal,
+                    silence,
                     gate: None,
                     runtime: Handle::current(),
                     #[cfg(feature = "embedded")]
@@ -170,10 +213,12 @@ impl Database {
             Source::Embedded(path) => {
                 let embedded = Embedded::start(path.clone()).await?;
                 let options = PgConnectOptions::from_str(&embedded.url()).map_err(OpenError::Url)?;
-                let pool = Self::pool(options, 1).await?;
+                let silence = Arc::new(Silence { started: Instant::now(), noticed_ms: AtomicU64::new(0) });
+                let pool = Self::pool(options, 1, &silence).await?;
                 Ok(Self {
                     journal: pool.clone(),
                     pool,
+                    silence,
                     gate: Some(Arc::new(Semaphore::new(1))),
                     runtime: Handle::current(),
                     embedded: Some(Arc::new(embedded)),
@@ -184,8 +229,17 @@ impl Database {
         }
     }
 
-    async fn pool(options: PgConnectOptions, connections_max: u32) -> Result<PgPool, OpenError> {
+    async fn pool(
+        options: PgConnectOptions,
+        connections_max: u32,
+        silence: &Arc<Silence>,
+    ) -> Result<PgPool, OpenError> {
+        let silence = silence.clone();
         PgPoolOptions::new()
+            .before_acquire(move |_, known| {
+                let heard = silence.since().is_none_or(|silent| known.idle_for < silent);
+                Box::pin(std::future::ready(Ok(heard)))
+            })
             .max_connections(connections_max)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .idle_timeout(None)
@@ -209,23 +263,52 @@ impl Database {
             }
             None => None,
         };
-        Ok(Connection { inner: self.acquire(&self.pool).await?, _turn: turn })
+        self.lend(&self.pool, turn).await
     }
 
     /// A connection for the journal's writer, which has the first turn.
     pub async fn journal_connection(&self) -> Result<Connection, sqlx::Error> {
-        Ok(Connection { inner: self.acquire(&self.journal).await?, _turn: None })
+        self.lend(&self.journal, None).await
+    }
+
+    async fn lend(
+        &self,
+        pool: &PgPool,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Result<Connection, sqlx::Error> {
+        let inner = self.acquire(pool).await?;
+        Ok(Connection { inner, loaned: (!self.is_embedded()).then(Instant::now), _turn: turn })
     }
 
     async fn acquire(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>, sqlx::Error> {
         let pool = pool.clone();
-        // An idle connection is at hand at once in the common case, without a change of runtime.
-        if let Some(connection) = pool.try_acquire() {
+        // An idle connection is at hand at once in the common case, without a change of runtime. It is
+        // lent unseen, so not while some may be dead.
+        let trusted = Duration::from_millis(CONNECTIONS_TRUSTED_MS);
+        if self.silence.since().is_none_or(|silent| silent > trusted)
+            && let Some(connection) = pool.try_acquire()
+        {
             return Ok(connection);
         }
         match self.runtime.spawn(async move { pool.acquire().await }).await {
             Ok(acquired) => acquired,
             Err(_) => Err(sqlx::Error::PoolClosed),
+        }
+    }
+
+    /// Waits for an answer of the database so long and no longer.
+    pub async fn within<T, E: From<sqlx::Error>>(
+        &self,
+        limit_ms: u64,
+        attempt: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        match tokio::time::timeout(Duration::from_millis(limit_ms), attempt).await {
+            Ok(answered) => answered,
+            Err(_) => {
+                self.silence.notice();
+                let silent = io::Error::new(io::ErrorKind::TimedOut, "the database does not answer");
+                Err(sqlx::Error::Io(silent).into())
+            }
         }
     }
 

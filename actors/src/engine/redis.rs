@@ -222,7 +222,8 @@ impl Link {
         // Without a policy the client does not connect again behind our back.
         let client = Client::new(self.config.clone(), None, Some(connection), None);
         let driver = Driver(client.init().await.map_err(RedisError::Failed)?);
-        let digest = timed(ANSWER, client.script_load(self.script)).await?;
+        // Nobody waits for this one as for an answer.
+        let digest = timed(CONNECT, client.script_load(self.script)).await?;
         let (failed, failures) = mpsc::channel(1);
         Ok((Arc::new(Live { client, digest, failed }), driver, failures))
     }

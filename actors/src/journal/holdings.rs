@@ -121,7 +121,6 @@ impl Holdings {
         if let Some(shard) = self.shards.get(usize::from(shard)) {
             shard.head.store(head, Ordering::Release);
             shard.since.store(since.as_millis(), Ordering::Release);
-            shard.leaving.store(false, Ordering::Release);
             shard.epoch.store(epoch, Ordering::Release);
             self.changed();
         }
@@ -130,7 +129,6 @@ impl Holdings {
     pub(super) fn drop_shard(&self, shard: ShardId) {
         if let Some(shard) = self.shards.get(usize::from(shard)) {
             shard.epoch.store(NOT_HELD, Ordering::Release);
-            shard.leaving.store(false, Ordering::Release);
             self.changed();
         }
     }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{Append, Incarnation, Journal, NewEvent, Settled, shard_of};
 use crate::{
     engine::Database,
-    kernel::limits::{OUTBOX_POLL_MS, OUTBOX_ROWS_MAX},
+    kernel::limits::{DATABASE_ANSWER_MS, OUTBOX_POLL_MS, OUTBOX_ROWS_MAX},
 };
 
 /// The kinds of records that leave events.
@@ -63,7 +63,7 @@ impl Outbox {
     async fn relay(&self) -> Result<usize, sqlx::Error> {
         let mut lives: HashMap<Uuid, Arc<Incarnation>> = HashMap::new();
         let mut settling = Vec::new();
-        for waiting in self.oldest().await? {
+        for waiting in self.database.within(DATABASE_ANSWER_MS, self.oldest()).await? {
             let shard = shard_of(waiting.kind, waiting.record, self.journal.holdings().count());
             let Some(epoch) = self.journal.holdings().epoch(shard) else { continue };
             // One life for all events of a record, so that they commit in order or not at all.

@@ -36,7 +36,7 @@ pub async fn read_histories(
         let kinds: Vec<&str> = with_snapshots.iter().map(|at| requests[*at].kind).collect();
         let ids: Vec<&str> = with_snapshots.iter().map(|at| &*requests[*at].id).collect();
         let rows = sqlx::query(
-            "SELECT wanted.place, snapshot.version, snapshot.state::text
+            "SELECT wanted.place, snapshot.version, snapshot.state
              FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (kind, id, place)
              JOIN snapshot ON snapshot.actor_kind = wanted.kind AND snapshot.actor_id = wanted.id",
         )

@@ -11,7 +11,8 @@ pub struct Snapshot {
     pub state: String,
 }
 
-/// Keeps a snapshot, under the same fence as an append and only over an older one.
+/// Keeps a snapshot, only over an older one, while the shard is this node's. That is not locked as for an
+/// append, since a large state takes seconds: what is committed folds to the same state whoever does it.
 pub async fn write_snapshot(
     database: &Database,
     (node, shard, epoch): (&str, ShardId, i64),
@@ -22,10 +23,10 @@ pub async fn write_snapshot(
     let mut connection = database.connection().await?;
     sqlx::query(
         "WITH held AS (
-            SELECT id FROM shard WHERE id = $1 AND epoch = $2 AND owner = $3 FOR SHARE
+            SELECT id FROM shard WHERE id = $1 AND epoch = $2 AND owner = $3
          )
          INSERT INTO snapshot (actor_kind, actor_id, version, state)
-         SELECT $4, $5, $6, $7::jsonb FROM held
+         SELECT $4, $5, $6, $7 FROM held
          ON CONFLICT (actor_kind, actor_id)
          DO UPDATE SET version = excluded.version, state = excluded.state, taken_at = now()
          WHERE snapshot.version < excluded.version",

@@ -16,7 +16,10 @@ use tokio::sync::broadcast::{
 };
 
 use super::{Committed, Entry, Journal, Position, ShardId, read_after};
-use crate::{engine::Database, kernel::limits::CATCH_UP_EVENTS_MAX};
+use crate::{
+    engine::Database,
+    kernel::limits::{CATCH_UP_EVENTS_MAX, DATABASE_ANSWER_MS},
+};
 
 /// How long a quiet subscription waits before it compares itself with the journal's heads.
 const QUIET: Duration = Duration::from_millis(250);
@@ -98,7 +101,7 @@ impl Subscription {
 
     /// Goes back to the checkpoints: what was handed out after them is handed out again.
     pub async fn rewind(&mut self) -> Result<(), sqlx::Error> {
-        self.seen = checkpoints(self.name, &self.database).await?;
+        self.seen = self.database.within(DATABASE_ANSWER_MS, checkpoints(self.name, &self.database)).await?;
         self.behind = true;
         Ok(())
     }
@@ -115,7 +118,8 @@ impl Subscription {
     }
 
     async fn skip_what_others_did(&mut self) -> Result<(), sqlx::Error> {
-        for (shard, seq) in checkpoints(self.name, &self.database).await? {
+        let done = self.database.within(DATABASE_ANSWER_MS, checkpoints(self.name, &self.database)).await?;
+        for (shard, seq) in done {
             let seen = self.seen.entry(shard).or_insert(seq);
             *seen = seq.max(*seen);
         }
@@ -145,7 +149,8 @@ impl Subscription {
         while let Some((shard, head)) = self.missed.first_key_value().map(|(shard, head)| (*shard, *head)) {
             let seen = self.seen(shard);
             if seen < head {
-                let entries = read_after(&self.database, shard, seen, CATCH_UP_EVENTS_MAX).await?;
+                let reading = read_after(&self.database, shard, seen, CATCH_UP_EVENTS_MAX);
+                let entries = self.database.within(DATABASE_ANSWER_MS, reading).await?;
                 if let Some(last) = entries.last() {
                     self.seen.insert(shard, last.position.seq);
                     return Ok(entries);

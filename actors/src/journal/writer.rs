@@ -171,8 +171,12 @@ impl Writer {
                         self.metrics.gathered.dec();
                         batch.push(append);
                     }
-                    Order::Take { shards, whose, done } => {
+                    Order::Take { mut shards, whose, done } => {
                         self.commit(std::mem::take(&mut batch)).await;
+                        if whose == Whose::Own {
+                            // Taken again meanwhile, to settle an outcome: its actors are at work.
+                            shards.retain(|shard| self.holdings.epoch(*shard).is_none());
+                        }
                         let _ = done.send(self.take(&shards, whose).await);
                     }
                     Order::Give { shards, to, done } => {
@@ -313,8 +317,7 @@ impl Writer {
             .map_err(|error| Failure::Definite { error, data: false })?;
         let began = Instant::now();
         let statement = append(&mut connection, &self.node, &expected, &columns);
-        let outcome = tokio::time::timeout(Duration::from_millis(APPEND_ANSWER_MS), statement).await;
-        match outcome.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+        match self.database.within(APPEND_ANSWER_MS, statement).await {
             Ok(held) => {
                 self.metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
                 #[expect(clippy::cast_precision_loss, reason = "a batch has a few hundred events")]
@@ -408,7 +411,7 @@ impl Writer {
     async fn take(&self, shards: &[ShardId], whose: Whose) -> Result<Vec<ShardId>, sqlx::Error> {
         let mut connection = self.database.journal_connection().await?;
         let attempt = take(&mut connection, &self.node, shards, whose);
-        let taken: Vec<Taken> = match bounded(attempt).await {
+        let taken: Vec<Taken> = match self.database.within(APPEND_ANSWER_MS, attempt).await {
             Ok(taken) => taken,
             Err(error) => {
                 connection.discard();
@@ -426,7 +429,8 @@ impl Writer {
     /// Should the answer be lost, the shards are dropped all the same: they may be another's already.
     async fn give(&self, shards: &[ShardId], to: &str) -> Result<Vec<ShardId>, sqlx::Error> {
         let mut connection = self.database.journal_connection().await?;
-        let given = bounded(give(&mut connection, &self.node, shards, to)).await;
+        let given =
+            self.database.within(APPEND_ANSWER_MS, give(&mut connection, &self.node, shards, to)).await;
         if given.is_err() {
             connection.discard();
         }
@@ -435,13 +439,6 @@ impl Writer {
         }
         given
     }
-}
-
-/// What the database does not answer in time counts as failed; the connection's state is not known then.
-async fn bounded<T>(attempt: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    tokio::time::timeout(Duration::from_millis(APPEND_ANSWER_MS), attempt)
-        .await
-        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// From the first that fails, nothing of an actor may commit: its memory is ahead of the journal.

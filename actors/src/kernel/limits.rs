@@ -10,6 +10,15 @@ pub const DATABASE_RETRY_MS: u64 = 250;
 /// How often a node that waits for its database says so.
 pub const DATABASE_NOTICE_INTERVAL_MS: u64 = 5_000;
 
+/// How long a statement beside the writer's may take to be answered.
+pub const DATABASE_ANSWER_MS: u64 = 15_000;
+/// How long the server keeps a transaction open for a client from which it hears nothing.
+pub const SESSION_IDLE_MS: u64 = 10_000;
+/// After the database was silent, connections are looked at for so long before they are lent.
+pub const CONNECTIONS_TRUSTED_MS: u64 = 60_000;
+/// A connection that was on loan for longer than this is closed afterwards, not lent again.
+pub const CONNECTION_SUSPECT_MS: u64 = 2_500;
+
 /// Events in one statement of the journal's writer.
 pub const BATCH_EVENTS_MAX: usize = 512;
 /// How long one of the writer's statements may run.
@@ -32,6 +41,8 @@ pub const LANE_NORMAL_MAX: usize = 16_384;
 pub const LANE_ENDING_MAX: usize = 16_384;
 /// Queries parked at one entity until it has an answer.
 pub const PARKED_MAX: usize = 64;
+/// How long the loader waits for histories; less than a handler may take.
+pub const LOAD_ANSWER_MS: u64 = 10_000;
 /// Entities loaded by one query of the loader.
 pub const LOAD_BATCH_MAX: usize = 512;
 
@@ -99,6 +110,10 @@ pub const DEADLINES_MAX: i64 = 2_000;
 
 /// How often a node renews its lease.
 pub const HEARTBEAT_MS: u64 = 300;
+/// How long a node that slept through its lease lets others renew theirs before it judges them.
+pub const WAKING_MS: u64 = 2 * HEARTBEAT_MS;
+/// How long a statement about leases may take to be answered; longer than a connection is above suspicion.
+pub const LEASE_ANSWER_MS: u64 = 3_000;
 /// How long a lease lasts without renewal.
 pub const LEASE_MS: u64 = 1_500;
 /// How long a caller goes after an actor whose shard moves.
@@ -111,6 +126,8 @@ pub const ASKS_TOGETHER_MAX: usize = 256;
 pub const ASK_RECEIPT_MS: u64 = 1_000;
 /// How long an answer may follow the news that its shard has moved.
 pub const LATE_ANSWER_MS: u64 = 100;
+/// How long a node tries to tell the others that shards have changed hands.
+pub const ANNOUNCE_MS_MAX: u64 = 100;
 /// How long a handoff waits for snapshots, which only make it shorter.
 pub const CONDENSE_MS_MAX: u64 = 2_000;
 /// How long a shard that is handed over may take to finish what is under way.

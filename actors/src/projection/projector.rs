@@ -10,7 +10,7 @@ use super::{changes::Changes, orders, sales, stock};
 use crate::{
     engine::Database,
     journal::{Entry, Journal, Subscription, checkpoints, exchange_checkpoints, read_after},
-    kernel::limits::{PROJECTED_EVENTS_MAX, SAGA_RETRY_MS},
+    kernel::limits::{DATABASE_ANSWER_MS, PROJECTED_EVENTS_MAX, SAGA_RETRY_MS},
 };
 
 /// The name of the projector's checkpoints.
@@ -85,7 +85,7 @@ impl Projector {
             entries.extend(more);
         }
         let began = Instant::now();
-        write(&self.database, &entries).await?;
+        self.database.within(DATABASE_ANSWER_MS, write(&self.database, &entries)).await?;
         self.metrics.seconds.observe(began.elapsed().as_secs_f64());
         self.metrics.lag.set(self.subscription.lag());
         Ok(())

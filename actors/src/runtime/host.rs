@@ -14,7 +14,7 @@ use super::{
     Answered, AskError, Entity, KindMetrics, Lane, Loader, Runtime,
     entity::{FoldError, fold},
     lane::Admission,
-    shepherd::{Notice, Underway},
+    shepherd::{Notice, UnderWay},
 };
 use crate::{
     engine::clock,
@@ -120,7 +120,7 @@ pub(super) struct SendAway;
 /// Has snapshots taken of long histories: the actor is about to move.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Condense(pub Underway);
+pub(super) struct Condense(pub UnderWay);
 
 /// The actor.
 pub struct Host<E: Entity> {
@@ -208,7 +208,7 @@ impl<E: Entity> Live<E> {
         Ok(Self { name, state, version, snapshot_at, parked: Vec::new() })
     }
 
-    /// Events since the last snapshot.
+    /// Events since the last snapshot that was asked for.
     fn unfolded(&self) -> u64 {
         u64::try_from(self.version - self.snapshot_at).unwrap_or(0)
     }
@@ -370,18 +370,19 @@ impl<E: Entity> Host<E> {
         }
     }
 
-    /// Has snapshots taken of the histories that would be long to read.
-    fn condense(&mut self, underway: Option<&Underway>) {
+    /// Has snapshots taken of the histories that would be long to read, as against the state itself.
+    fn condense(&mut self, under_way: Option<&UnderWay>) {
         if !E::SNAPSHOTS {
             return;
         }
         for slot in self.entities.values_mut() {
             if let Slot::Live(live) = slot
-                && live.unfolded() > FOLDED_EVENTS_MAX as u64
+                && live.unfolded() > (FOLDED_EVENTS_MAX as u64).max(E::weight(&live.state) / 4)
             {
                 live.snapshot_at = live.version;
                 let (incarnation, id) = (self.incarnation.clone(), live.name.clone());
-                let _ = self.notices.send(Notice::Snapshot { incarnation, id, underway: underway.cloned() });
+                let _ =
+                    self.notices.send(Notice::Snapshot { incarnation, id, under_way: under_way.cloned() });
             }
         }
     }
@@ -413,7 +414,7 @@ impl<E: Entity> Host<E> {
         if E::SNAPSHOTS && live.unfolded() >= SNAPSHOT_EVENTS_MIN.max(E::weight(&live.state)) {
             live.snapshot_at = live.version;
             let (incarnation, id) = (self.incarnation.clone(), live.name.clone());
-            let _ = self.notices.send(Notice::Snapshot { incarnation, id, underway: None });
+            let _ = self.notices.send(Notice::Snapshot { incarnation, id, under_way: None });
         }
         let span = info_span!(parent: &span, "commit", kind = E::KIND, events = new.len());
         self.runtime.journal.append(Append {
@@ -508,8 +509,8 @@ impl<E: Entity> Handler<Tidy> for Host<E> {
 impl<E: Entity> Handler<Condense> for Host<E> {
     type Result = ();
 
-    fn handle(&mut self, Condense(underway): Condense, _: &mut Self::Context) {
-        self.condense(Some(&underway));
+    fn handle(&mut self, Condense(under_way): Condense, _: &mut Self::Context) {
+        self.condense(Some(&under_way));
     }
 }
 

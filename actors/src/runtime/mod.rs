@@ -27,5 +27,5 @@ pub use loader::{LoadError, Loader, LoaderTask};
 pub use metrics::{ActorMetrics, KindMetrics};
 pub use registry::{ActorState, Directory, Registry, Runtime};
 pub use router::{Delivery, Place, Router};
-pub use shepherd::{Shepherd, Underway};
+pub use shepherd::{Shepherd, UnderWay};
 pub use wire::{RemoteAnswer, RemoteAsk, RemoteBody};

@@ -12,6 +12,7 @@ use std::{
 use actix::{Addr, ArbiterHandle, Context, dev::channel::channel};
 use dashmap::{DashMap, Entry};
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, info_span};
 use uuid::Uuid;
@@ -21,7 +22,7 @@ use super::{
     RemoteAnswer, RemoteAsk, Router,
     host::{Answer, Condense, Remains, Reply, SendAway, Tidy, Waiting, Wake},
     lane::Lanes,
-    shepherd::{Notice, Shepherd, Underway},
+    shepherd::{Notice, Shepherd, UnderWay},
 };
 use crate::{
     engine::{Database, clock},
@@ -72,7 +73,8 @@ enum Presence<E: Entity> {
 }
 
 /// How an actor is, for operators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ActorState {
     Live { waiting: usize, idle_ms: u64 },
     Restarting,
@@ -98,6 +100,14 @@ impl<E: Entity> Admitted<E> {
             Admitted::Not(error) => Ok(Err(error)),
             Admitted::Moved(id, body) => Err((id, body)),
         }
+    }
+}
+
+/// An answer that follows a try of which nobody knows what became: it cannot say that nothing was done.
+fn unless_lost<E: Entity>(lost: bool, answer: Answer<E>) -> Answer<E> {
+    match answer {
+        Err(AskError::Unavailable | AskError::Overloaded) if lost => Err(AskError::OutcomeUnknown),
+        answer => answer,
     }
 }
 
@@ -204,14 +214,13 @@ impl<E: Entity> Registry<E> {
         let ask = Arc::new(RemoteAsk::new(actor, &id, &body, router.trace()));
         let patience = tokio::time::sleep(Duration::from_millis(ASK_PATIENCE_MS));
         tokio::pin!(patience);
-        // Whether an earlier try may have been done.
+        // Whether an earlier try may have been done: then nobody can say any more that nothing was.
         let mut lost = false;
-        let given_up = |lost: bool| if lost { AskError::OutcomeUnknown } else { AskError::Unavailable };
         loop {
             let place = router.place(shard);
             let delivery = match place {
                 Place::Here { epoch } => match self.admit(actor, (shard, epoch), id, body).answer().await {
-                    Ok(answer) => return answer,
+                    Ok(answer) => return unless_lost::<E>(lost, answer),
                     Err(moved) => {
                         (id, body) = moved;
                         Delivery::NotDelivered
@@ -229,13 +238,13 @@ impl<E: Entity> Registry<E> {
                 Delivery::Answer(RemoteAnswer::Elsewhere) | Delivery::NotDelivered => {}
                 // A query that waited for a change was sent away, since the actor moves.
                 Delivery::Answer(RemoteAnswer::Unavailable) if matches!(body, Body::Query(_)) => {}
-                Delivery::Answer(answer) => return answer.read::<E>(),
+                Delivery::Answer(answer) => return unless_lost::<E>(lost, answer.read::<E>()),
                 Delivery::Lost if repeatable => lost = true,
                 Delivery::Lost => return Err(AskError::OutcomeUnknown),
             }
             tokio::select! {
-                moves = router.moved(shard, place) => if !moves { return Err(given_up(lost)) },
-                () = &mut patience => return Err(given_up(lost)),
+                moves = router.moved(shard, place) => if !moves { return unless_lost::<E>(lost, Err(AskError::Unavailable)) },
+                () = &mut patience => return unless_lost::<E>(lost, Err(AskError::Unavailable)),
             }
         }
     }
@@ -449,6 +458,9 @@ impl<E: Entity> Registry<E> {
             return false;
         }
         self.life_ended(died.actor);
+        if quarantine {
+            self.metrics.quarantined.inc();
+        }
         occupied.insert(if quarantine { Presence::Quarantined } else { Presence::Down });
         true
     }
@@ -513,12 +525,18 @@ pub trait Directory: Send + Sync {
     fn serve(self: Arc<Self>, ask: RemoteAsk) -> BoxFuture<'static, RemoteAnswer>;
 
     /// Has snapshots taken of what would be long to read of these shards; that is under way until the
-    /// last clone of `underway` is let go.
-    fn condense(&self, shards: &BTreeSet<ShardId>, underway: &Underway);
+    /// last clone of `under_way` is let go.
+    fn condense(&self, shards: &BTreeSet<ShardId>, under_way: &UnderWay);
 
     /// Sends away those who wait for a change at actors of these shards; whether any of them has still
     /// anything to do.
     fn is_busy(&self, shards: &BTreeSet<ShardId>) -> bool;
+
+    /// How an actor is here.
+    fn state(&self, actor: Uuid) -> ActorState;
+
+    /// Lets a quarantined actor start again; whether there was one.
+    fn reset(&self, actor: Uuid) -> bool;
 
     /// Lets go of the actors of a shard that has moved.
     fn evict(&self, shard: ShardId);
@@ -552,13 +570,16 @@ impl<E: Entity> Directory for Registry<E> {
         Box::pin(serving.instrument(span))
     }
 
-    fn condense(&self, shards: &BTreeSet<ShardId>, underway: &Underway) {
+    fn condense(&self, shards: &BTreeSet<ShardId>, under_way: &UnderWay) {
+        if !E::SNAPSHOTS {
+            return;
+        }
         for presence in &self.actors {
             if let Presence::Live(handle) = presence.value()
                 && shards.contains(&handle.incarnation.shard)
             {
                 // One whose mailbox is full or closed is read as it is.
-                let _ = handle.address.try_send(Condense(underway.clone()));
+                let _ = handle.address.try_send(Condense(under_way.clone()));
             }
         }
     }
@@ -581,11 +602,23 @@ impl<E: Entity> Directory for Registry<E> {
         busy
     }
 
+    fn state(&self, actor: Uuid) -> ActorState {
+        Registry::state(self, actor)
+    }
+
+    fn reset(&self, actor: Uuid) -> bool {
+        Registry::reset(self, actor)
+    }
+
     fn evict(&self, shard: ShardId) {
         self.actors.retain(|actor, presence| {
-            let leaves = self.shard(*actor) == shard && !matches!(presence, Presence::Quarantined);
+            let leaves = self.shard(*actor) == shard;
             if leaves {
                 self.life_ended(*actor);
+                // Its next owner counts for itself.
+                if matches!(presence, Presence::Quarantined) {
+                    self.metrics.quarantined.dec();
+                }
             }
             !leaves
         });

@@ -26,19 +26,19 @@ pub(super) enum Notice<E: Entity> {
     /// The actor panicked; it leaves what it knew if it only read at that moment.
     Died { incarnation: Arc<Incarnation>, remains: Option<Remains<E>> },
     /// An entity's history has grown enough for a snapshot.
-    Snapshot { incarnation: Arc<Incarnation>, id: Arc<str>, underway: Option<Underway> },
+    Snapshot { incarnation: Arc<Incarnation>, id: Arc<str>, under_way: Option<UnderWay> },
     /// An administrator has ended a quarantine.
     Reset(Uuid),
 }
 
 /// Held while something is under way: its receiver ends when the last is let go.
-pub type Underway = mpsc::Sender<Infallible>;
+pub type UnderWay = mpsc::Sender<Infallible>;
 
 /// A snapshot to be taken.
 struct Wanted {
     incarnation: Arc<Incarnation>,
     id: Arc<str>,
-    underway: Option<Underway>,
+    under_way: Option<UnderWay>,
 }
 
 /// Restarts of one actor in the current window.
@@ -70,8 +70,8 @@ impl<E: Entity> Shepherd<E> {
             tokio::select! {
                 notice = self.notices.recv() => match notice {
                     Some(Notice::Died { incarnation, remains }) => self.died(incarnation, remains),
-                    Some(Notice::Snapshot { incarnation, id, underway }) => {
-                        if snapshots.try_send(Wanted { incarnation, id, underway }).is_err() {
+                    Some(Notice::Snapshot { incarnation, id, under_way }) => {
+                        if snapshots.try_send(Wanted { incarnation, id, under_way }).is_err() {
                             warn!(kind = E::KIND, "too many snapshots wait; this one is left to the next");
                         }
                     }
@@ -108,7 +108,6 @@ impl<E: Entity> Shepherd<E> {
             return;
         }
         if quarantine {
-            self.registry.metrics.quarantined.inc();
             error!(kind = E::KIND, %actor, "an actor panicked too often and is quarantined; an administrator can reset it");
             return;
         }
@@ -129,11 +128,14 @@ impl<E: Entity> Shepherd<E> {
 
 /// One at a time: snapshots yield to business.
 async fn take_snapshots<E: Entity>(registry: Arc<Registry<E>>, mut requests: mpsc::Receiver<Wanted>) {
-    while let Some(Wanted { incarnation, id, underway }) = requests.recv().await {
-        if let Err(cause) = take_snapshot(&registry, &incarnation, id).await {
+    while let Some(Wanted { incarnation, id, under_way }) = requests.recv().await {
+        // What has moved meanwhile is not this node's to write.
+        if incarnation.is_current(registry.runtime.journal.holdings())
+            && let Err(cause) = take_snapshot(&registry, &incarnation, id).await
+        {
             warn!(%cause, kind = E::KIND, "a snapshot was not taken; the next one will be");
         }
-        drop(underway);
+        drop(under_way);
     }
 }
 

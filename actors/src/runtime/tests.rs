@@ -107,9 +107,9 @@ async fn a_long_history_is_condensed_before_its_actor_moves_or_sleeps() {
     let (long, short) = (sku(1), sku(2));
     receive_often(&node, long, FOLDED_EVENTS_MAX + 1).await;
     receive_often(&node, short, 1).await;
-    let (underway, mut taken) = mpsc::channel(1);
-    stock.condense(&BTreeSet::from([stock.shard(long.0), stock.shard(short.0)]), &underway);
-    drop(underway);
+    let (under_way, mut taken) = mpsc::channel(1);
+    stock.condense(&BTreeSet::from([stock.shard(long.0), stock.shard(short.0)]), &under_way);
+    drop(under_way);
     assert!(taken.recv().await.is_none());
     let events = i64::try_from(FOLDED_EVENTS_MAX + 1).expect("a small number");
     assert_eq!(folded(&node, long).await, (Some(events), 0));

@@ -13,7 +13,7 @@ use crate::{
     engine::Database,
     kernel::{
         FlashSaleId, OrderNo, SkuId,
-        limits::{DEADLINE_POLL_MS, DEADLINES_MAX},
+        limits::{DATABASE_ANSWER_MS, DEADLINE_POLL_MS, DEADLINES_MAX},
     },
     order, stock,
 };
@@ -43,7 +43,7 @@ impl Deadlines {
     }
 
     async fn fire(&self) -> Result<(), sqlx::Error> {
-        for (sale, sku) in self.ended_sales().await? {
+        for (sale, sku) in self.database.within(DATABASE_ANSWER_MS, self.ended_sales()).await? {
             if !self.actors.stock.is_here(sku.0) {
                 continue;
             }
@@ -52,7 +52,7 @@ impl Deadlines {
         }
         let mut after = (time::OffsetDateTime::UNIX_EPOCH, String::new());
         loop {
-            let due = self.unpaid_orders(&after).await?;
+            let due = self.database.within(DATABASE_ANSWER_MS, self.unpaid_orders(&after)).await?;
             let Some((pay_before, order_no, _)) = due.last() else { return Ok(()) };
             after = (*pay_before, order_no.to_string());
             // Each node looks after the orders that live on it.

@@ -16,7 +16,8 @@ use crate::{
     engine::Database,
     journal::{Entry, Journal, Position, Subscription, advance_checkpoints},
     kernel::limits::{
-        CHECKPOINT_INTERVAL_MS, SAGA_PAUSES_MAX, SAGA_RETRY_MS, SAGA_TRIES_MAX, SAGA_WINDOW_MAX,
+        CHECKPOINT_INTERVAL_MS, DATABASE_ANSWER_MS, SAGA_PAUSES_MAX, SAGA_RETRY_MS, SAGA_TRIES_MAX,
+        SAGA_WINDOW_MAX,
     },
     order::OrderActors,
     runtime::AskError,
@@ -218,7 +219,7 @@ async fn keep_checkpoints(database: Database, window: Arc<Mutex<Window>>, metric
             let mut connection = database.connection().await?;
             advance_checkpoints(&mut connection, SUBSCRIPTION, &marks).await
         };
-        if let Err(cause) = kept.await {
+        if let Err(cause) = database.within(DATABASE_ANSWER_MS, kept).await {
             warn!(%cause, "the sagas' checkpoint was not kept; it will be");
             with(&window, Window::not_kept);
         }

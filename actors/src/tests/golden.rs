@@ -20,6 +20,7 @@ use crate::{
         Timestamp, UserId,
     },
     order,
+    runtime::ActorState,
     runtime::{self, AskError, Body, Entity, RemoteAnswer, RemoteAsk},
     saga::Follow,
     stock,
@@ -315,4 +316,11 @@ fn messages_between_nodes() {
     let (done, not_held, nobody) = (NodeReply::Done, NodeReply::NotHeld, NodeReply::NobodyThere);
     let replies = vec![done, actors, not_held, nobody, NodeReply::Busy, NodeReply::Failed];
     travels_as("cluster/node_replies", replies);
+    let (kind, actor) = ("stock".to_owned(), Uuid::from_u128(7));
+    let state = NodeCommand::State { kind: kind.clone(), actor };
+    travels_as("cluster/actor_commands", vec![state, NodeCommand::Reset { kind, actor }]);
+    let live = ActorState::Live { waiting: 2, idle_ms: 30 };
+    let states = [live, ActorState::Restarting, ActorState::Quarantined, ActorState::Asleep];
+    let replies = states.map(NodeReply::State).into_iter().chain([NodeReply::NotQuarantined]);
+    travels_as("cluster/actor_replies", replies.collect::<Vec<_>>());
 }

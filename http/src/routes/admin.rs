@@ -4,15 +4,17 @@ use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
     account::{self, Role},
+    cluster::{NodeCommand, NodeCommandError},
+    journal::{ShardId, shard_of},
     kernel::{Code, SkuId, UserId},
     projection::reconcile,
-    runtime::{ActorState, Entity, Registry},
+    runtime::ActorState,
     saga,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::wire::PAGE_SIZE_MAX;
+use super::{nodes, wire::PAGE_SIZE_MAX};
 use crate::{
     extract::{Admin, Json, Path},
     problem::Problem,
@@ -65,7 +67,9 @@ pub struct ActorShape {
     /// Messages that wait for their answers.
     pub waiting: usize,
     pub idle_ms: Option<u64>,
-    pub shard: u16,
+    pub shard: ShardId,
+    /// The node that owns its shard.
+    pub node: String,
 }
 
 /// A command that a saga gave up.
@@ -146,27 +150,30 @@ pub async fn actor(
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = &address.0;
-    let shape = match kind.as_str() {
-        "stock" => shape(&shop.actors.stock, *id),
-        "order" => shape(&shop.actors.order, *id),
-        "cart" => shape(&shop.actors.cart, *id),
-        _ => return Err(no_such_kind()),
-    };
-    Ok(HttpResponse::Ok().json(shape))
+    Ok(HttpResponse::Ok().json(shape(&shop, kind, *id).await?))
 }
 
-fn shape<E: Entity>(registry: &Registry<E>, id: Uuid) -> ActorShape {
-    let (state, waiting, idle_ms) = match registry.state(id) {
+/// How an actor is, as the node says that owns it.
+async fn shape(shop: &Shop, kind: &str, id: Uuid) -> Result<ActorShape, Problem> {
+    let (kind, shard, owner) = owner(shop, kind, id)?;
+    let state = shop.nodes.state(&owner, kind, id).await.map_err(|error| nodes::not_done(&error))?;
+    let (state, waiting, idle_ms) = match state {
         ActorState::Live { waiting, idle_ms } => ("live", waiting, Some(idle_ms)),
         ActorState::Restarting => ("restarting", 0, None),
         ActorState::Quarantined => ("quarantined", 0, None),
         ActorState::Asleep => ("asleep", 0, None),
     };
-    ActorShape { kind: E::KIND, id, state, waiting, idle_ms, shard: registry.shard(id) }
+    Ok(ActorShape { kind, id, state, waiting, idle_ms, shard, node: owner })
 }
 
-fn no_such_kind() -> Problem {
-    Problem::new(Code::NotFound).detail("Actors are of the kinds stock, order and cart.")
+/// The kind and the shard of an actor, and the node that owns it.
+fn owner(shop: &Shop, kind: &str, id: Uuid) -> Result<(&'static str, ShardId, String), Problem> {
+    let unknown = || Problem::new(Code::NotFound).detail("Actors are of the kinds stock, order and cart.");
+    let kind = ["stock", "order", "cart"].into_iter().find(|known| *known == kind).ok_or_else(unknown)?;
+    let shard = shard_of(kind, id, shop.journal.holdings().count());
+    let owner = shop.routes.table().into_iter().nth(usize::from(shard)).and_then(|route| route.owner);
+    let nobodys = || Problem::new(Code::Unavailable).detail("Nobody owns the actor's shard at the moment.");
+    Ok((kind, shard, owner.ok_or_else(nobodys)?))
 }
 
 /// Ends the quarantine of an actor that panicked too often.
@@ -178,17 +185,17 @@ pub async fn reset(
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = &address.0;
-    let (reset, shape) = match kind.as_str() {
-        "stock" => (shop.actors.stock.reset(*id), shape(&shop.actors.stock, *id)),
-        "order" => (shop.actors.order.reset(*id), shape(&shop.actors.order, *id)),
-        "cart" => (shop.actors.cart.reset(*id), shape(&shop.actors.cart, *id)),
-        _ => return Err(no_such_kind()),
-    };
-    if !reset {
-        return Err(Problem::new(Code::Conflict).detail("This actor is not quarantined."));
+    let (known, _, owner) = owner(&shop, kind, *id)?;
+    let reset = NodeCommand::Reset { kind: known.to_owned(), actor: *id };
+    match shop.nodes.command(&owner, reset).await {
+        Ok(()) => {}
+        Err(NodeCommandError::NotQuarantined) => {
+            return Err(Problem::new(Code::Conflict).detail("This actor is not quarantined."));
+        }
+        Err(error) => return Err(nodes::not_done(&error)),
     }
     tracing::info!(admin = %admin.user_id, kind, actor = %id, "audit: a quarantine was ended");
-    Ok(HttpResponse::Ok().json(shape))
+    Ok(HttpResponse::Ok().json(shape(&shop, kind, *id).await?))
 }
 
 /// Makes an actor panic, to rehearse a failure. Only with `faults.enabled`.

@@ -171,7 +171,7 @@ async fn known_here(shop: &Shop, from: Vec<(ShardId, Place)>) {
     drop(tokio::time::timeout(Duration::from_millis(NODE_REPORT_MS_MAX), join_all(left)).await);
 }
 
-fn not_done(error: &NodeCommandError) -> Problem {
+pub(super) fn not_done(error: &NodeCommandError) -> Problem {
     match error {
         NodeCommandError::Handoff(HandoffError::NobodyThere) => {
             Problem::new(Code::Conflict).detail(format!("The shards stay where they are: {error}."))
@@ -185,6 +185,7 @@ fn not_done(error: &NodeCommandError) -> Problem {
         | NodeCommandError::Handoff(
             HandoffError::Busy | HandoffError::LeaseLost | HandoffError::Database(_),
         )
+        | NodeCommandError::NotQuarantined
         | NodeCommandError::Failed => Problem::unavailable(error),
     }
 }

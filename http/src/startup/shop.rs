@@ -290,6 +290,7 @@ impl Shop {
 
     /// Commits what is gathered, ends the tasks and closes the database.
     pub async fn close(&self) {
+        self.ownership.shut();
         self.journal.stop().await;
         self.ownership.end().await;
         for task in &self.tasks {

@@ -7,7 +7,7 @@ use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 
 use super::{
-    FORMAT, Header, Progress, Trailer, TransferError, VERSION,
+    FORMAT, Header, PATIENT, Progress, Trailer, TransferError, VERSION,
     tables::{TABLES, Table},
 };
 use crate::{
@@ -45,6 +45,7 @@ pub async fn export(
     // One snapshot for every table, taken after the fence.
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     sqlx::query("SET LOCAL timezone = 'UTC'").execute(&mut *transaction).await?;
+    sqlx::query(PATIENT).execute(&mut *transaction).await?;
     let mut lines = Lines { out, hash: Sha256::new(), rows: 0 };
     lines.header(&mut transaction).await?;
     for table in &TABLES {

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
-    FORMAT, Header, Progress, TRAILER_START, Trailer, TransferError, VERSION,
+    FORMAT, Header, PATIENT, Progress, TRAILER_START, Trailer, TransferError, VERSION,
     tables::{TABLES, Table},
 };
 use crate::engine::{Database, migrate};
@@ -34,6 +34,7 @@ pub async fn import(
     let header = lines.header()?;
     let mut connection = database.connection().await?;
     let mut transaction = connection.begin().await?;
+    sqlx::query(PATIENT).execute(&mut *transaction).await?;
     let epoch = clear(&mut transaction).await?;
     let mut rows = 0;
     let mut batch = Batch::default();

@@ -30,6 +30,9 @@ const FORMAT: &str = "stampede-export";
 /// The format's version; a change of the lines' shape raises it.
 const VERSION: u32 = 1;
 
+/// Whoever writes or reads the file may be slow: the transaction may be idle meanwhile.
+const PATIENT: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
+
 /// Why a shop was not moved.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
