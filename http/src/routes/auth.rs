@@ -112,6 +112,7 @@ pub async fn register(
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "accounts", request_body = Credentials, responses(
     (status = 200, description = "The account and a token", body = Entered),
     (status = 401, description = "The login or the password is wrong", body = ProblemShape),
+    (status = 403, description = "The account is suspended", body = ProblemShape),
     (status = 429, description = "Too many tries", body = ProblemShape)))]
 pub async fn login(
     shell: Data<Shell>,
@@ -124,7 +125,8 @@ pub async fn login(
 /// Lets somebody in, as GoMall's clients ask for it.
 #[utoipa::path(post, path = "/api/user/login", tag = "gomall", request_body = GomallCredentials, responses(
     (status = 200, description = "The account and a token, which also stands in `token`", body = Entered),
-    (status = 401, description = "The username or the password is wrong", body = ProblemShape)))]
+    (status = 401, description = "The username or the password is wrong", body = ProblemShape),
+    (status = 403, description = "The account is suspended", body = ProblemShape)))]
 pub async fn login_gomall(
     shell: Data<Shell>,
     shop: Data<Shop>,

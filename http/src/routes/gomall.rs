@@ -38,6 +38,7 @@ const SALE_LIMIT: u32 = 1;
 
 /// Which products to list.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct GomallListing {
     pub page: Option<u32>,
     pub page_size: Option<u32>,
@@ -120,8 +121,9 @@ pub async fn create_product(
 
 /// Sets everything of a product; prices may be numbers.
 #[utoipa::path(put, path = "/api/product/{id}", tag = "gomall", request_body = NewProduct,
-    security(("bearer" = [])), responses(
+    security(("bearer" = [])), params(("If-Match" = Option<String>, Header)), responses(
     (status = 200, body = Product), (status = 404, body = ProblemShape),
+    (status = 412, description = "The product has changed meanwhile", body = ProblemShape),
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn replace_product(
     seller: Seller,

@@ -40,7 +40,8 @@ pub async fn read(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Proble
 }
 
 /// Changes the caller's account.
-#[utoipa::path(put, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])), request_body = Change, responses(
+#[utoipa::path(put, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])), request_body = Change,
+    params(("If-Match" = Option<String>, Header)), responses(
     (status = 200, description = "The account as it is now", body = User),
     (status = 409, description = "The address is taken", body = ProblemShape),
     (status = 412, description = "The account has changed meanwhile", body = ProblemShape),

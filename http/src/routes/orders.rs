@@ -165,6 +165,7 @@ pub struct Ship {
 
 /// Which of one's orders to list.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Listing {
     pub page: Option<u32>,
     pub page_size: Option<u32>,

@@ -116,6 +116,7 @@ impl Product {
 
 /// Which products to list, and in what order.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ProductListing {
     /// Those of this category and of all below it.
     pub category_id: Option<Uuid>,

@@ -18,6 +18,7 @@ const PAGE_MAX: u32 = 10_000;
 
 /// Which page of a list.
 #[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Paging {
     /// From 1.
     pub page: Option<u32>,
