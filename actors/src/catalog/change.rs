@@ -180,7 +180,11 @@ impl Catalog {
         let too_many = product.skus.len() > crate::kernel::limits::SKUS_MAX;
         if too_many {
             let detail = "the product would have too many, counting those off the shelf".to_owned();
-            return Err(WriteError::Invalid(vec![FieldError { field: "skus", code: "too_many", detail }]));
+            return Err(WriteError::Invalid(vec![FieldError {
+                field: "skus".to_owned(),
+                code: "too_many",
+                detail,
+            }]));
         }
         write_product(&mut transaction, &mut product).await?;
         write_skus(&mut transaction, &mut product, &before).await?;

@@ -94,19 +94,19 @@ pub async fn load_users(
     }
     let from = body.from.unwrap_or(1);
     if !(1..=LOAD_USERS_MAX).contains(&body.count) {
-        return Err(Problem::field("count", "invalid", format!("Must be from 1 to {LOAD_USERS_MAX}.")));
+        return Err(Problem::field("count", "out_of_range", format!("Must be from 1 to {LOAD_USERS_MAX}.")));
     }
     let last = from.saturating_add(body.count - 1);
     if from == 0 || last > LOAD_USER_NUMBER_MAX {
         return Err(Problem::field(
             "from",
-            "invalid",
+            "out_of_range",
             format!("Numbers are from 1 to {LOAD_USER_NUMBER_MAX}."),
         ));
     }
     let role = body.role.unwrap_or(Role::User);
     if role != Role::User && role != Role::Seller {
-        return Err(Problem::field("role", "invalid", "Load users are of the role user or seller."));
+        return Err(Problem::field("role", "format", "Load users are of the role user or seller."));
     }
     let users = account::ensure_load_users(&shop.database, last, role)
         .await

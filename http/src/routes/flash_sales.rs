@@ -286,7 +286,7 @@ pub async fn create(
         return Err(Problem::field("sku_id", "unknown", "There is no such SKU."));
     };
     if !(1..=UNITS_MAX).contains(&new.quantity) {
-        return Err(Problem::field("quantity", "invalid", format!("Must be from 1 to {UNITS_MAX}.")));
+        return Err(Problem::field("quantity", "out_of_range", format!("Must be from 1 to {UNITS_MAX}.")));
     }
     let original_price = offer.price;
     let mut line = line_of(&offer);
@@ -379,9 +379,11 @@ fn answer_sale(
 fn pay_within(seconds: Option<i64>) -> Result<Option<i64>, Problem> {
     const SECONDS_MAX: i64 = 7 * 86_400;
     match seconds {
-        Some(seconds) if !(1..=SECONDS_MAX).contains(&seconds) => {
-            Err(Problem::field("pay_within_seconds", "invalid", format!("Must be from 1 to {SECONDS_MAX}.")))
-        }
+        Some(seconds) if !(1..=SECONDS_MAX).contains(&seconds) => Err(Problem::field(
+            "pay_within_seconds",
+            "out_of_range",
+            format!("Must be from 1 to {SECONDS_MAX}."),
+        )),
         other => Ok(other.map(|seconds| seconds * 1_000)),
     }
 }

@@ -221,7 +221,7 @@ pub async fn init_seckill(
 ) -> Result<HttpResponse, Problem> {
     let GomallSale { product_id, stock } = request.body;
     if !(1..=UNITS_MAX).contains(&stock) {
-        return Err(Problem::field("stock", "invalid", format!("Must be from 1 to {UNITS_MAX}.")));
+        return Err(Problem::field("stock", "out_of_range", format!("Must be from 1 to {UNITS_MAX}.")));
     }
     let sku = sku(&shop, product_id).await?;
     claimed(&shop, request.key, sku, async |sku| {

@@ -197,7 +197,7 @@ pub struct Statistics {
     responses((status = 201, body = Order), (status = 404), (status = 409, description = "insufficient_stock")))]
 pub async fn create(request: KeyedJson<NewOrder>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let [item] = request.body.items.as_slice() else {
-        return Err(Problem::field("items", "invalid", "A direct buy has exactly one line."));
+        return Err(Problem::field("items", "out_of_range", "A direct buy has exactly one line."));
     };
     let quantity = wire::quantity(Some(item.quantity), "items[0].quantity")?;
     let note = wire::note(request.body.note.clone(), "note")?;
@@ -264,7 +264,7 @@ fn filter(listing: &Listing) -> Result<OrderFilter, Problem> {
     let status = match listing.status.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => Some(STATUSES.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
             let known: Vec<&str> = STATUSES.iter().map(|status| status.as_str()).collect();
-            Problem::field("status", "invalid", format!("Must be one of {}.", known.join(", ")))
+            Problem::field("status", "format", format!("Must be one of {}.", known.join(", ")))
         })?),
         None => None,
     };

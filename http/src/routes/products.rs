@@ -150,13 +150,13 @@ impl ProductListing {
             "name" => SortBy::Name,
             _ => {
                 let detail = "Must be one of created_at, price, sales, rating, name.";
-                return Err(Problem::field("sort_by", "invalid", detail));
+                return Err(Problem::field("sort_by", "format", detail));
             }
         };
         let order = match self.sort_order.as_deref().unwrap_or("desc") {
             "asc" => Order::Ascending,
             "desc" => Order::Descending,
-            _ => return Err(Problem::field("sort_order", "invalid", "Must be asc or desc.")),
+            _ => return Err(Problem::field("sort_order", "format", "Must be asc or desc.")),
         };
         Ok(ProductFilter {
             category_id: self.category_id.map(CategoryId),
@@ -175,7 +175,7 @@ impl ProductListing {
 fn bound(text: Option<&str>, field: &'static str) -> Result<Option<Money>, Problem> {
     let parsed = text.map(str::parse).transpose();
     parsed.map_err(|error: stampede_actors::kernel::MoneyError| {
-        Problem::field(field, "invalid", format!("Must be an amount: {error}."))
+        Problem::field(field, "format", format!("Must be an amount: {error}."))
     })
 }
 
@@ -385,7 +385,11 @@ pub async fn set_status(
 ) -> Result<HttpResponse, Problem> {
     let status = product_status(&body.status)?;
     if !(1..=STATUS_PRODUCTS_MAX).contains(&body.ids.len()) {
-        return Err(Problem::field("ids", "invalid", format!("Must be 1 to {STATUS_PRODUCTS_MAX} ids.")));
+        return Err(Problem::field(
+            "ids",
+            "out_of_range",
+            format!("Must be 1 to {STATUS_PRODUCTS_MAX} ids."),
+        ));
     }
     let mut answer = StatusChanged { changed: Vec::new(), missing: Vec::new() };
     // One after the other: each is a change of its own, with its own version and event.
