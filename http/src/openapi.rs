@@ -3,7 +3,7 @@
 //! stand for. What is true of an operation by its address, its place in the table or its body's type is
 //! not repeated beside each handler but added here.
 
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use stampede_actors::kernel::Code;
 use utoipa::{
     Modify, OpenApi,
@@ -237,7 +237,8 @@ fn add_refusals(operation: &mut Operation, row: &Row) {
     if placeholders(row.path).next().is_some() {
         codes.push(Code::NotFound);
     }
-    if operation.request_body.is_some() {
+    // Those that say everything in their address refuse what else is said.
+    if operation.request_body.is_some() || row.method == Method::POST {
         codes.extend([
             Code::Malformed,
             Code::RequestTimeout,
@@ -470,6 +471,7 @@ mod tests {
             ("post", "/api/v1/flash-sales/{id}/purchase", "400 401 404 408 413 415 422 429 503", Some(false)),
             ("post", "/api/v1/orders/{order_no}/pay", "401 404 422 429", Some(false)),
             ("post", "/api/v1/orders", "401 404 409 422 429", Some(true)),
+            ("post", "/api/v1/flash-sales/{id}/pause", "400 401 403 404 413 415 422 429 503", None),
             ("patch", "/api/v1/flash-sales/{id}", "401 403 404 422 429", Some(false)),
             ("get", "/api/v1/products", "422 429 503", None),
             ("get", "/live", "", None),

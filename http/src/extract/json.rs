@@ -14,7 +14,10 @@ use crate::{
     problem::{FIELD_ERRORS_MAX, FieldError, Problem},
 };
 
-/// The body, read and checked. No body at all is malformed.
+/// What no body at all counts as: many requests say everything in their address, or may leave out all.
+pub(super) const EMPTY: &[u8] = b"{}";
+
+/// The body, read and checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
@@ -31,12 +34,21 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let body = body::json(request.clone(), payload.take());
-        Box::pin(async move { parse(&body.await?).map(Self) })
+        Box::pin(async move { read(&body.await?).map(Self) })
     }
 }
 
+/// Reads a type from the body that was sent, which may be none.
+pub(super) fn read<T: DeserializeOwned>(sent: &[u8]) -> Result<T, Problem> {
+    if sent.is_empty() {
+        // Not the fields are missing but the body.
+        return parse(EMPTY).map_err(|_| Problem::new(Code::Malformed).detail("The body is missing."));
+    }
+    parse(sent)
+}
+
 /// Reads a type from JSON: `malformed` if it is none, `invalid_request` if it is another type's.
-pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(body)
         .map_err(|_| Problem::new(Code::Malformed).detail("The body is not in UTF-8."))?;
     if text.contains("\\u0000") {
@@ -197,6 +209,18 @@ mod tests {
         let order = parse::<Order>(r#"{"items":[{"quantity":2}],"note":"\\u0000 is a text"}"#.as_bytes());
         let expected = Order { items: vec![Line { quantity: 2 }], note: Some("\\u0000 is a text".into()) };
         assert_eq!(order.unwrap(), expected);
+    }
+
+    #[test]
+    fn no_body_is_an_object_without_members() {
+        #[derive(Debug, Deserialize)]
+        struct Reason {
+            reason: Option<String>,
+        }
+        assert_eq!(read::<Reason>(b"").unwrap().reason, None);
+        let missing = read::<Order>(b"").unwrap_err();
+        assert_eq!(missing.code(), Code::Malformed);
+        assert!(format!("{missing:?}").contains("The body is missing."), "{missing:?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use stampede_actors::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::wire::PAGE_SIZE_MAX;
+use super::wire::{Nothing, PAGE_SIZE_MAX};
 use crate::{
     extract::{Admin, Json, Path},
     problem::Problem,
@@ -175,6 +175,7 @@ fn no_such_kind() -> Problem {
 pub async fn reset(
     admin: Admin,
     address: Path<(String, Uuid)>,
+    _: Json<Nothing>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = &address.0;
@@ -197,6 +198,7 @@ pub async fn reset(
 pub async fn panic(
     admin: Admin,
     address: Path<(String, Uuid)>,
+    _: Json<Nothing>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     if !shop.config().faults.enabled {
@@ -250,7 +252,7 @@ pub async fn parked(_: Admin, shop: Data<Shop>) -> Result<HttpResponse, Problem>
 /// Tries the parked commands once more; answers how many were done.
 #[utoipa::path(post, path = "/api/v1/admin/parked/retry", tag = "admin", security(("bearer" = [])),
     responses((status = 200, description = "`done`: how many commands were done")))]
-pub async fn retry_parked(admin: Admin, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn retry_parked(admin: Admin, _: Json<Nothing>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let done = saga::retry_parked(&shop.database, &shop.actors, i64::from(PAGE_SIZE_MAX))
         .await
         .map_err(|error| Problem::unavailable(&error))?;

@@ -22,7 +22,7 @@ use super::{
     claimed::claimed,
     purchase::{Bought, Wish, buy},
     refusal,
-    wire::{self, PageOf, Paging},
+    wire::{self, Nothing, PageOf, Paging},
 };
 use crate::{
     extract::{Admin, Auth, Json, KeyedJson, Path, Query},
@@ -336,7 +336,12 @@ pub async fn amend(
 /// Stops selling for a while.
 #[utoipa::path(post, path = "/api/v1/flash-sales/{id}/pause", tag = "flash sales", security(("bearer" = [])),
     responses((status = 200, body = FlashSale)))]
-pub async fn pause(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn pause(
+    _: Admin,
+    id: Path<Uuid>,
+    _: Json<Nothing>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
     change_sale(&shop, sale, Command::PauseSale { sale }).await
 }
@@ -344,7 +349,12 @@ pub async fn pause(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpRes
 /// Goes on selling.
 #[utoipa::path(post, path = "/api/v1/flash-sales/{id}/resume", tag = "flash sales", security(("bearer" = [])),
     responses((status = 200, body = FlashSale)))]
-pub async fn resume(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn resume(
+    _: Admin,
+    id: Path<Uuid>,
+    _: Json<Nothing>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
     change_sale(&shop, sale, Command::ResumeSale { sale }).await
 }
@@ -352,7 +362,12 @@ pub async fn resume(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpRe
 /// Ends a flash sale; the unsold rest goes back to the regular pool.
 #[utoipa::path(post, path = "/api/v1/flash-sales/{id}/close", tag = "flash sales", security(("bearer" = [])),
     responses((status = 200, body = FlashSale)))]
-pub async fn close(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn close(
+    _: Admin,
+    id: Path<Uuid>,
+    _: Json<Nothing>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
     change_sale(&shop, sale, Command::CloseSale { sale }).await
 }

@@ -49,8 +49,8 @@ pub async fn read(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Proble
 pub async fn change(
     caller: Auth,
     version: IfMatch,
-    shop: Data<Shop>,
     body: Json<Change>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let Json(Change { email, phone }) = body;
     let change = ProfileChange { email, phone };

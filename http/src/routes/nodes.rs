@@ -18,6 +18,7 @@ use stampede_actors::{
 };
 use utoipa::ToSchema;
 
+use super::wire::Nothing;
 use crate::{
     extract::{Admin, Json, Path},
     problem::{Problem, ProblemShape},
@@ -133,7 +134,12 @@ pub async fn hand_over(
     (status = 404, description = "There is no such node", body = ProblemShape),
     (status = 409, description = "There is no other node to take them", body = ProblemShape),
     (status = 503, description = "The node cannot be reached, or did not manage in time", body = ProblemShape)))]
-pub async fn empty(admin: Admin, name: Path<String>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn empty(
+    admin: Admin,
+    name: Path<String>,
+    _: Json<Nothing>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     tracing::info!(admin = %admin.user_id, node = name.0, "audit: a node is emptied");
     let table = shop.routes.table();
     let owned = (0..).zip(&table).filter(|(_, route)| route.owner.as_ref() == Some(&name.0));
@@ -148,7 +154,12 @@ pub async fn empty(admin: Admin, name: Path<String>, shop: Data<Shop>) -> Result
     security(("bearer" = [])), responses((status = 200, description = "All shards; its share follows", body = Shards),
     (status = 404, description = "There is no such node", body = ProblemShape),
     (status = 503, description = "The node cannot be reached", body = ProblemShape)))]
-pub async fn resume(admin: Admin, name: Path<String>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn resume(
+    admin: Admin,
+    name: Path<String>,
+    _: Json<Nothing>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     tracing::info!(admin = %admin.user_id, node = name.0, "audit: a node that was emptied takes shards again");
     command(&shop, &name.0, NodeCommand::Resume).await?;
     shards(admin, shop).await

@@ -17,7 +17,7 @@ use super::{
     flash_sales,
     purchase::{Wish, bought_before, buy},
     refusal,
-    wire::{self, PageOf, Paging},
+    wire::{self, Nothing, PageOf, Paging},
 };
 use crate::{
     extract::{Admin, Auth, Json, KeyedJson, Path, Query},
@@ -149,10 +149,6 @@ pub struct NewOrder {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Cancel {
     pub reason: Option<String>,
 }
@@ -174,9 +170,9 @@ pub struct Listing {
     pub from: Option<String>,
     /// RFC 3339, exclusive.
     pub to: Option<String>,
-    /// For administrators: the orders of one flash sale.
+    /// The orders of one flash sale.
     pub flash_sale_id: Option<Uuid>,
-    /// For administrators: the orders of one user.
+    /// The orders of one user: of anybody at the administrators' address, else one's own.
     pub user_id: Option<Uuid>,
 }
 
@@ -234,9 +230,14 @@ pub(super) async fn direct_buy(
 
 /// One's own orders, newest first. May lag by a second.
 #[utoipa::path(get, path = "/api/v1/orders", tag = "orders", params(Listing), security(("bearer" = [])),
-    responses((status = 200, body = PageOf<Order>)))]
+    responses((status = 200, body = PageOf<Order>), (status = 403, description = "Another user's orders")))]
 pub async fn list(caller: Auth, listing: Query<Listing>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
-    let filter = OrderFilter { user: Some(caller.user_id), ..filter(&listing)? };
+    let own = caller.user_id;
+    if listing.user_id.is_some_and(|user| user != own.0) {
+        let detail = "Other users' orders are for administrators, at /api/v1/admin/orders.";
+        return Err(Problem::new(Code::Forbidden).detail(detail));
+    }
+    let filter = OrderFilter { user: Some(own), ..filter(&listing)? };
     page(&shop, &filter, &listing).await
 }
 
@@ -244,11 +245,7 @@ pub async fn list(caller: Auth, listing: Query<Listing>, shop: Data<Shop>) -> Re
 #[utoipa::path(get, path = "/api/v1/admin/orders", tag = "admin", params(Listing), security(("bearer" = [])),
     responses((status = 200, body = PageOf<Order>)))]
 pub async fn list_all(_: Admin, listing: Query<Listing>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
-    let filter = OrderFilter {
-        user: listing.user_id.map(UserId),
-        flash_sale: listing.flash_sale_id,
-        ..filter(&listing)?
-    };
+    let filter = OrderFilter { user: listing.user_id.map(UserId), ..filter(&listing)? };
     page(&shop, &filter, &listing).await
 }
 
@@ -271,7 +268,7 @@ fn filter(listing: &Listing) -> Result<OrderFilter, Problem> {
     Ok(OrderFilter {
         user: None,
         status,
-        flash_sale: None,
+        flash_sale: listing.flash_sale_id,
         from: listing.from.as_deref().map(|text| wire::moment(text, "from")).transpose()?,
         to: listing.to.as_deref().map(|text| wire::moment(text, "to")).transpose()?,
     })
