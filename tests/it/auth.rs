@@ -201,8 +201,15 @@ async fn bad_tokens_open_nothing(engine: Engine) {
     ] {
         refused(&visitor, &token, what).await;
     }
-    let basic = visitor.request(hyper::Method::GET, "/api/v1/me").header("authorization", "Basic YTpi");
-    basic.send().await.problem(401, "unauthenticated");
+    let basic = |path: &str| {
+        let request = visitor.request(hyper::Method::GET, path).header("authorization", "Basic YTpi");
+        request.send()
+    };
+    basic("/api/v1/me").await.problem(401, "unauthenticated");
+    // What is public stays so for those whose token is over.
+    let public = format!("/api/v1/products/{}", shop.product("10.00", 1).await.id);
+    visitor.with_token("nonsense").get(&public).await.ok(200);
+    basic(&public).await.ok(200);
 }
 
 async fn an_expired_token_is_told_apart(engine: Engine) {

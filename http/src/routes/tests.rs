@@ -300,17 +300,25 @@ async fn who_may_call_is_enforced() {
         assert!(answer.header("www-authenticate").starts_with("Bearer"), "{path}");
     }
     assert_eq!(send(&app, get("/t/maybe")).await.body, "unknown");
-    for bad in ["Bearer", "Bearer x", "Basic abc", "Bearer a.b.c"] {
-        for path in ["/t/user", "/t/maybe"] {
-            let answer = send(&app, get(path).insert_header(("authorization", bad))).await;
-            assert_eq!(answer.code(), code(401, "unauthenticated"), "{path} with {bad:?}");
-        }
+    let (missing, invalid) = ("Bearer", "Bearer error=\"invalid_token\"");
+    for (bad, challenge) in
+        [("Bearer", missing), ("Basic abc", missing), ("Bearer x", invalid), ("Bearer a.b.c", invalid)]
+    {
+        let answer = send(&app, get("/t/user").insert_header(("authorization", bad))).await;
+        assert_eq!(answer.code(), code(401, "unauthenticated"), "{bad:?}");
+        assert_eq!(answer.header("www-authenticate"), challenge, "{bad:?}");
+        let told = answer.json()["detail"] == "The access token is not valid here, or its session is over.";
+        assert_eq!(told, challenge == invalid, "{bad:?}");
+        // What is public is so for everybody.
+        let answer = send(&app, get("/t/maybe").insert_header(("authorization", bad))).await;
+        assert_eq!((answer.status, &*answer.body), (200, &b"unknown"[..]), "{bad:?}");
     }
     let long_ago = Timestamp::from_millis(1_700_000_000_000);
     let expired = shell.signer.issue(user, Role::User, Uuid::now_v7(), long_ago).unwrap().access_token;
     let answer =
         send(&app, get("/t/user").insert_header(("authorization", format!("Bearer {expired}")))).await;
     assert_eq!(answer.code(), code(401, "token_expired"));
+    assert_eq!(answer.header("www-authenticate"), invalid);
 }
 
 #[actix_web::test]
