@@ -203,6 +203,8 @@ async fn new_terms_are_for_new_purchases(engine: Engine) {
     assert_eq!(status(&me, &first).await, "pending_payment");
     let kept = me.get(&order_path(&first)).await.ok(200);
     assert_eq!(kept["items"][0]["unit_price"], "9.90", "a sold price stays");
+    let expecting = shop.admin.request(Method::PATCH, &sale_path(&sale)).json(&amended);
+    expecting.header("if-match", "\"1\"").send().await.problem(412, "version_conflict");
     for wrong in [
         json!({ "price": "-1.00" }),
         json!({ "per_user_limit": 0 }),

@@ -12,4 +12,4 @@ pub use caller::{Admin, Auth, MaybeCaller, Seller};
 pub use json::Json;
 pub use key::KeyedJson;
 pub use location::{Path, Query};
-pub use version::{IfMatch, etag};
+pub use version::{IfMatch, Unversioned, etag};

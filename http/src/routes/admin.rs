@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::wire::{Nothing, PAGE_SIZE_MAX};
 use crate::{
-    extract::{Admin, Json, Path},
+    extract::{Admin, Json, Path, Unversioned},
     problem::Problem,
     startup::{Shell, Shop},
 };
@@ -85,6 +85,7 @@ pub struct ParkedCommand {
     security(("bearer" = [])), responses((status = 200, body = LoadUsersMade), (status = 404)))]
 pub async fn load_users(
     admin: Admin,
+    _: Unversioned,
     body: Json<LoadUsers>,
     shell: Data<Shell>,
     shop: Data<Shop>,
@@ -174,6 +175,7 @@ fn no_such_kind() -> Problem {
     responses((status = 200, body = ActorShape), (status = 409, description = "it is not quarantined")))]
 pub async fn reset(
     admin: Admin,
+    _: Unversioned,
     address: Path<(String, Uuid)>,
     _: Json<Nothing>,
     shop: Data<Shop>,
@@ -197,6 +199,7 @@ pub async fn reset(
     responses((status = 202), (status = 404)))]
 pub async fn panic(
     admin: Admin,
+    _: Unversioned,
     address: Path<(String, Uuid)>,
     _: Json<Nothing>,
     shop: Data<Shop>,
@@ -252,7 +255,12 @@ pub async fn parked(_: Admin, shop: Data<Shop>) -> Result<HttpResponse, Problem>
 /// Tries the parked commands once more; answers how many were done.
 #[utoipa::path(post, path = "/api/v1/admin/parked/retry", tag = "admin", security(("bearer" = [])),
     responses((status = 200, description = "`done`: how many commands were done")))]
-pub async fn retry_parked(admin: Admin, _: Json<Nothing>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn retry_parked(
+    admin: Admin,
+    _: Unversioned,
+    _: Json<Nothing>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     let done = saga::retry_parked(&shop.database, &shop.actors, i64::from(PAGE_SIZE_MAX))
         .await
         .map_err(|error| Problem::unavailable(&error))?;

@@ -1,10 +1,6 @@
 //! Flash sales.
 
-use actix_web::{
-    HttpResponse,
-    http::header::{HeaderValue, LOCATION},
-    web::Data,
-};
+use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
     kernel::{Code, FlashSaleId, SkuId, Timestamp, limits::UNITS_MAX},
@@ -25,7 +21,7 @@ use super::{
     wire::{self, Nothing, PageOf, Paging},
 };
 use crate::{
-    extract::{Admin, Auth, Json, KeyedJson, Path, Query},
+    extract::{Admin, Auth, Json, KeyedJson, Path, Query, Unversioned},
     problem::Problem,
     startup::{Shop, line_of},
 };
@@ -231,10 +227,8 @@ pub(super) fn purchased(bought: &Bought) -> HttpResponse {
     let answer = Purchased::of(bought);
     let mut response =
         if bought.order.is_some() { HttpResponse::Created() } else { HttpResponse::Accepted() };
-    if let Ok(address) = HeaderValue::try_from(format!("/api/v1/orders/{}", answer.order_no)) {
-        response.insert_header((LOCATION, address));
-    }
-    wire::replayed(response.json(answer), bought.replayed)
+    let address = format!("/api/v1/orders/{}", answer.order_no);
+    wire::replayed(wire::located(response.json(answer), &address), bought.replayed)
 }
 
 /// The caller's own result in a sale.
@@ -275,6 +269,7 @@ pub async fn mine(caller: Auth, id: Path<Uuid>, shop: Data<Shop>) -> Result<Http
     responses((status = 201, body = FlashSale), (status = 409, description = "insufficient_stock")))]
 pub async fn create(
     _: Admin,
+    _: Unversioned,
     request: KeyedJson<NewFlashSale>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
@@ -309,6 +304,7 @@ pub async fn create(
     let Answer::Sale(view) = answered.answer else { return Err(Problem::new(Code::Internal)) };
     shop.remember_sale(view.id, sku).await;
     let response = HttpResponse::Created().json(FlashSale::of_view(sku, &view, now));
+    let response = wire::located(response, &format!("/api/v1/flash-sales/{}", view.id));
     Ok(wire::replayed(response, answered.replayed))
 }
 
@@ -317,6 +313,7 @@ pub async fn create(
     security(("bearer" = [])), responses((status = 200, body = FlashSale)))]
 pub async fn amend(
     _: Admin,
+    _: Unversioned,
     id: Path<Uuid>,
     change: Json<FlashSaleChange>,
     shop: Data<Shop>,
@@ -338,6 +335,7 @@ pub async fn amend(
     responses((status = 200, body = FlashSale)))]
 pub async fn pause(
     _: Admin,
+    _: Unversioned,
     id: Path<Uuid>,
     _: Json<Nothing>,
     shop: Data<Shop>,
@@ -351,6 +349,7 @@ pub async fn pause(
     responses((status = 200, body = FlashSale)))]
 pub async fn resume(
     _: Admin,
+    _: Unversioned,
     id: Path<Uuid>,
     _: Json<Nothing>,
     shop: Data<Shop>,
@@ -364,6 +363,7 @@ pub async fn resume(
     responses((status = 200, body = FlashSale)))]
 pub async fn close(
     _: Admin,
+    _: Unversioned,
     id: Path<Uuid>,
     _: Json<Nothing>,
     shop: Data<Shop>,

@@ -26,7 +26,7 @@ use super::{
     wire::{self, PageOf, Paging},
 };
 use crate::{
-    extract::{Admin, Auth, IfMatch, Json, KeyedJson, Path, Query, Seller},
+    extract::{Admin, Auth, IfMatch, Json, KeyedJson, Path, Query, Seller, Unversioned},
     problem::{Problem, ProblemShape},
     startup::{Shop, line_of},
 };
@@ -112,6 +112,7 @@ async fn category(shop: &Shop, text: &str) -> Result<CategoryId, Problem> {
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn create_product(
     _: Seller,
+    _: Unversioned,
     request: KeyedJson<NewProduct>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
@@ -216,6 +217,7 @@ pub async fn seckill(request: KeyedJson<GomallProduct>, shop: Data<Shop>) -> Res
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn init_seckill(
     _: Admin,
+    _: Unversioned,
     request: KeyedJson<GomallSale>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
@@ -233,6 +235,7 @@ pub async fn init_seckill(
         shop.remember_open_sale(view.id, sku).await;
         let mut response = if view.id == sale { HttpResponse::Created() } else { HttpResponse::Ok() };
         let response = response.json(FlashSale::of_view(sku, &view, shop.now()));
+        let response = wire::located(response, &format!("/api/v1/flash-sales/{}", view.id));
         Ok(wire::replayed(response, answered.replayed))
     })
     .await

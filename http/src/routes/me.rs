@@ -54,7 +54,8 @@ pub async fn change(
 ) -> Result<HttpResponse, Problem> {
     let Json(Change { email, phone }) = body;
     let change = ProfileChange { email, phone };
-    let changed = account::update_profile(&shop.database, caller.user_id, &change, version.0).await;
+    let changed =
+        account::update_profile(&shop.database, caller.user_id, &change, version.0.as_deref()).await;
     changed.map(shown).map_err(|error| match error {
         ProfileError::Invalid(errors) => Problem::from(errors),
         ProfileError::NotFound => Problem::new(Code::Unauthenticated),

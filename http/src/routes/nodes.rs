@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use super::wire::Nothing;
 use crate::{
-    extract::{Admin, Json, Path},
+    extract::{Admin, Json, Path, Unversioned},
     problem::{Problem, ProblemShape},
     startup::Shop,
 };
@@ -108,6 +108,7 @@ async fn live_actors(shop: &Shop, table: &[Route]) -> BTreeMap<String, BTreeMap<
     (status = 503, description = "Its owner cannot be reached, or did not manage in time", body = ProblemShape)))]
 pub async fn hand_over(
     admin: Admin,
+    _: Unversioned,
     id: Path<ShardId>,
     body: Json<HandoffTo>,
     shop: Data<Shop>,
@@ -136,6 +137,7 @@ pub async fn hand_over(
     (status = 503, description = "The node cannot be reached, or did not manage in time", body = ProblemShape)))]
 pub async fn empty(
     admin: Admin,
+    _: Unversioned,
     name: Path<String>,
     _: Json<Nothing>,
     shop: Data<Shop>,
@@ -156,6 +158,7 @@ pub async fn empty(
     (status = 503, description = "The node cannot be reached", body = ProblemShape)))]
 pub async fn resume(
     admin: Admin,
+    _: Unversioned,
     name: Path<String>,
     _: Json<Nothing>,
     shop: Data<Shop>,

@@ -20,7 +20,7 @@ use super::{
     wire::{self, Nothing, PageOf, Paging},
 };
 use crate::{
-    extract::{Admin, Auth, Json, KeyedJson, Path, Query},
+    extract::{Admin, Auth, Json, KeyedJson, Path, Query, Unversioned},
     problem::Problem,
     startup::{Shop, line_of},
 };
@@ -223,7 +223,11 @@ pub(super) async fn direct_buy(
     });
     let bought = bought.await?;
     match &bought.order {
-        Some(order) => Ok(wire::replayed(HttpResponse::Created().json(Order::of(order)), bought.replayed)),
+        Some(order) => {
+            let response = HttpResponse::Created().json(Order::of(order));
+            let response = wire::located(response, &format!("/api/v1/orders/{}", order.order_no));
+            Ok(wire::replayed(response, bought.replayed))
+        }
         None => Ok(flash_sales::purchased(&bought)),
     }
 }
@@ -355,6 +359,7 @@ pub async fn confirm(
     security(("bearer" = [])), responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn ship(
     admin: Admin,
+    _: Unversioned,
     order_no: Path<String>,
     body: Json<Ship>,
     shop: Data<Shop>,
@@ -369,6 +374,7 @@ pub async fn ship(
     security(("bearer" = [])), responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn deliver(
     admin: Admin,
+    _: Unversioned,
     order_no: Path<String>,
     _: Json<Nothing>,
     shop: Data<Shop>,

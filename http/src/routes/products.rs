@@ -2,11 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use actix_web::{
-    HttpResponse,
-    http::header::{HeaderValue, LOCATION},
-    web::Data,
-};
+use actix_web::{HttpResponse, web::Data};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -25,7 +21,7 @@ use super::{
     wire::{self, PageOf, Paging},
 };
 use crate::{
-    extract::{IfMatch, Json, KeyedJson, MaybeCaller, Path, Query, Seller, etag},
+    extract::{IfMatch, Json, KeyedJson, MaybeCaller, Path, Query, Seller, Unversioned, etag},
     problem::{Problem, ProblemShape},
     startup::Shop,
 };
@@ -245,6 +241,7 @@ pub async fn get(caller: MaybeCaller, id: Path<Uuid>, shop: Data<Shop>) -> Resul
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn create(
     _: Seller,
+    _: Unversioned,
     request: KeyedJson<NewProduct>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
@@ -272,11 +269,9 @@ pub(super) async fn make(
             Err(problem) => tracing::warn!(%sku, %problem, "a new SKU is stocked later"),
         }
     }
-    let mut response = HttpResponse::Created();
-    if let Ok(address) = HeaderValue::try_from(format!("/api/v1/products/{}", product.id)) {
-        response.insert_header((LOCATION, address));
-    }
-    Ok(wire::replayed(shown_as(response, product, &stock), created.replayed))
+    let response = shown_as(HttpResponse::Created(), product, &stock);
+    let response = wire::located(response, &format!("/api/v1/products/{}", product.id));
+    Ok(wire::replayed(response, created.replayed))
 }
 
 /// Sets everything of a product; a list of SKUs, if there is one, is the whole list. A stock is what
@@ -336,7 +331,7 @@ async fn apply(
     version: IfMatch,
 ) -> Result<HttpResponse, Problem> {
     let Created { product, initial_stock, restated_stock, replayed: _ } =
-        shop.catalog.update(id, change, version.0).await.map_err(not_written)?;
+        shop.catalog.update(id, change, version.0.as_deref()).await.map_err(not_written)?;
     for (sku, stocked) in stock_new(shop, &initial_stock).await {
         if let Err(problem) = stocked {
             tracing::warn!(%sku, %problem, "a new SKU is stocked later");
@@ -369,7 +364,7 @@ pub async fn delete(
     id: Path<Uuid>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
-    shop.catalog.delete(ProductId(id.0), version.0).await.map_err(not_written)?;
+    shop.catalog.delete(ProductId(id.0), version.0.as_deref()).await.map_err(not_written)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -380,6 +375,7 @@ pub async fn delete(
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn set_status(
     _: Seller,
+    _: Unversioned,
     body: Json<StatusChange>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{refusal, wire};
 use crate::{
-    extract::{KeyedJson, Path, Seller},
+    extract::{KeyedJson, Path, Seller, Unversioned},
     problem::Problem,
     startup::Shop,
 };
@@ -93,6 +93,7 @@ pub async fn get(id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Probl
     responses((status = 200, body = Stock)))]
 pub async fn restock(
     seller: Seller,
+    _: Unversioned,
     request: KeyedJson<Restock>,
     id: Path<Uuid>,
     shop: Data<Shop>,
@@ -112,6 +113,7 @@ pub async fn restock(
     responses((status = 200, body = Stock), (status = 409, description = "insufficient_stock")))]
 pub async fn adjust(
     _: Seller,
+    _: Unversioned,
     request: KeyedJson<Adjust>,
     id: Path<Uuid>,
     shop: Data<Shop>,

@@ -582,6 +582,23 @@ async fn every_post_refuses_what_it_does_not_know() {
     }
 }
 
+#[actix_web::test]
+async fn a_version_is_never_passed_over() {
+    let shell = shell(|config| config.limits.enabled = false);
+    let app = app(&shell).await;
+    let admin = token(&shell, somebody(), Role::Admin);
+    let of_sellers = |row: &&Row| matches!(row.access, Access::Seller | Access::Admin);
+    for row in table().iter().filter(of_sellers).filter(|row| row.method != Method::GET) {
+        let versioned = row.path.ends_with("/products/{id}") || row.path == "/api/product/{id}";
+        for (expected, refused) in [("\"999\"", !versioned), ("W/\"1\"", true), ("*", false)] {
+            let request = TestRequest::with_uri(&filled(row.path)).method(row.method.clone());
+            let request = request.insert_header(("authorization", admin.as_str()));
+            let answer = send(&app, request.insert_header(("if-match", expected))).await;
+            assert_eq!(answer.status == 412, refused, "{} {} {expected}", row.method, row.path);
+        }
+    }
+}
+
 #[test]
 fn no_address_and_method_stands_twice_in_the_table() {
     let rows = table();

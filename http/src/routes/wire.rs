@@ -1,6 +1,9 @@
 //! Shapes that more than one resource shares.
 
-use actix_web::HttpResponse;
+use actix_web::{
+    HttpResponse,
+    http::header::{HeaderName, HeaderValue, LOCATION},
+};
 use serde::{Deserialize, Deserializer, Serialize};
 use stampede_actors::kernel::{
     Money, Timestamp,
@@ -123,9 +126,16 @@ pub fn note(text: Option<String>, field: &'static str) -> Result<Option<String>,
     }
 }
 
+/// Says where that stands which an answer tells of.
+pub fn located(mut response: HttpResponse, path: &str) -> HttpResponse {
+    if let Ok(address) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(LOCATION, address);
+    }
+    response
+}
+
 /// Marks an answer that repeats an earlier one.
 pub fn replayed(mut response: HttpResponse, replayed: bool) -> HttpResponse {
-    use actix_web::http::header::{HeaderName, HeaderValue};
     if replayed {
         response
             .headers_mut()
