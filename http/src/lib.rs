@@ -8,6 +8,7 @@ pub mod auth;
 pub mod client;
 pub mod command;
 pub mod config;
+pub mod expected;
 pub mod extract;
 pub mod health;
 pub mod loadtest;

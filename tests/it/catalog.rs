@@ -153,6 +153,9 @@ async fn a_stale_write_is_refused(engine: Engine) {
     let read = shop.admin.get(&path).await;
     assert_ne!(read.header("etag"), version);
     assert_eq!(read.json["price"], "11.00");
+    let either = format!("{version}, {}", read.header("etag"));
+    let request = shop.admin.request(Method::PATCH, &path).json(&json!({ "price": "12.00" }));
+    request.header("if-match", &either).send().await.ok(200);
 }
 
 async fn stock_is_restocked_and_adjusted_once_per_key(engine: Engine) {

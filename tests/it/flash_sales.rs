@@ -212,6 +212,8 @@ async fn new_terms_are_for_new_purchases(engine: Engine) {
     assert_eq!(status(&me, &first).await, "pending_payment");
     let kept = me.get(&order_path(&first)).await.ok(200);
     assert_eq!(kept["items"][0]["unit_price"], "9.90", "a sold price stays");
+    let expecting = shop.admin.request(Method::PATCH, &sale_path(&sale)).json(&amended);
+    expecting.header("if-match", "\"1\"").send().await.problem(412, "version_conflict");
     for wrong in [
         json!({ "price": "-1.00" }),
         json!({ "per_user_limit": 0 }),
@@ -257,6 +259,11 @@ async fn a_buyer_sees_the_own_result(engine: Engine) {
     let mine = lin.get(&path).await.ok(200);
     assert!(mine.to_string().contains(number), "the own order is not in {mine}");
     assert!(!wei.get(&path).await.ok(200).to_string().contains(number), "another's order is shown");
+    let of_sale = format!("/api/v1/orders?flash_sale_id={sale}");
+    let listed =
+        || async { (lin.get(&of_sale).await.ok(200)["data"][0]["order_no"] == number).then_some(()) };
+    eventually(listed, "the list shows what was bought in the sale").await;
+    assert_eq!(wei.get(&of_sale).await.ok(200)["total"], 0);
     lin.get("/api/v1/flash-sales/0190d3b0-0000-7000-8000-000000000000/me").await.problem(404, "not_found");
 }
 

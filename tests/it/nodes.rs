@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::join_all;
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use stampede_tests::{
     Case, Client, Cluster, ClusterSetup, FlashSale, NO_ANSWER, Product, Signal, Told, Traffic, all_there,
     buy, eventually, once, raise_open_files, sqlx, within,
@@ -228,17 +228,17 @@ async fn a_session_that_is_over_is_over_at_every_door() {
         }
     };
     let (first, second) = (log_in(&cluster, 0).await, log_in(&cluster, 1).await);
-    assert_eq!(cluster.at(2, &first).post("/api/v1/auth/logout", &Value::Null).await.status, 204);
+    assert_eq!(cluster.at(2, &first).post("/api/v1/auth/logout", &json!({})).await.status, 204);
     hears(&cluster, 0, 1).await;
     hears(&cluster, 1, 1).await;
     refused_everywhere(&cluster, &first).await;
     for door in 0..3 {
         cluster.at(door, &second).get("/api/v1/me").await.ok(200);
     }
-    cluster.at(0, &first).post("/api/v1/auth/logout", &Value::Null).await.problem(401, "unauthenticated");
+    cluster.at(0, &first).post("/api/v1/auth/logout", &json!({})).await.problem(401, "unauthenticated");
     // Without a broker the nodes find out by themselves.
     cluster.nats.kill9();
-    assert_eq!(cluster.at(1, &second).post("/api/v1/auth/logout-all", &Value::Null).await.status, 204);
+    assert_eq!(cluster.at(1, &second).post("/api/v1/auth/logout-all", &json!({})).await.status, 204);
     for session in [&second, &lin.client] {
         refused_everywhere(&cluster, session).await;
     }

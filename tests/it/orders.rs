@@ -202,6 +202,17 @@ async fn the_list_of_orders_follows(engine: Engine) {
     };
     eventually(paid, "the list shows what is paid").await;
     lin.client.get("/api/v1/orders?status=lost").await.problem(422, "invalid_request");
+    let of = |whose: &str| format!("/api/v1/orders?user_id={whose}");
+    assert_eq!(lin.client.get(&of(&lin.id)).await.ok(200)["total"], 3);
+    lin.client.get(&of(&wei.id)).await.problem(403, "forbidden");
+    let sale = "/api/v1/orders?flash_sale_id=0190d3b0-0000-7000-8000-000000000000";
+    assert_eq!(lin.client.get(sale).await.ok(200)["total"], 0, "none of them is of a flash sale");
+    // What need not be said may be left out, body and all.
+    for (step, status) in [("ship", "shipped"), ("deliver", "delivered")] {
+        let path = format!("/api/v1/admin/orders/{number}/{step}");
+        let order = shop.admin.request(Method::POST, &path).send().await.ok(200);
+        assert_eq!(order["status"], status);
+    }
 }
 
 async fn orders_survive_a_crash(engine: Engine) {

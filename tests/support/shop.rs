@@ -245,8 +245,11 @@ impl Shop {
             "per_user_limit": sale.per_user_limit, "starts_at": from_now(sale.starts_in),
             "ends_at": from_now(sale.ends_in), "pay_within_seconds": sale.pay_within,
         });
-        let answer = self.admin.post("/api/v1/flash-sales", &body).await.ok(201);
-        text(&answer, "/id").to_owned()
+        let opened = self.admin.post("/api/v1/flash-sales", &body).await;
+        let location = opened.header("location").to_owned();
+        let id = text(&opened.ok(201), "/id").to_owned();
+        assert_eq!(location, format!("/api/v1/flash-sales/{id}"));
+        id
     }
 
     /// The stock of a SKU, after checking that it adds up, pool by pool and together.
@@ -332,7 +335,10 @@ impl Shop {
     pub async fn order(&self, buyer: &Client, product: &Product, quantity: u64) -> Value {
         let body = json!({ "items": [{ "sku_id": product.sku_id, "quantity": quantity }] });
         let bought = buyer.post("/api/v1/orders", &body).await;
-        if bought.status == 202 { shown(buyer, &bought.json).await } else { bought.ok(201) }
+        let location = bought.header("location").to_owned();
+        let order = if bought.status == 202 { shown(buyer, &bought.json).await } else { bought.ok(201) };
+        assert_eq!(location, format!("/api/v1/orders/{}", text(&order, "/order_no")));
+        order
     }
 }
 

@@ -78,12 +78,12 @@ pub async fn by_username(db: &Database, username: &str) -> Result<Option<Account
     .await
 }
 
-/// Changes an account, if it is still at the expected version.
+/// Changes an account, if it is still at one of the expected versions.
 pub async fn update_profile(
     db: &Database,
     id: UserId,
     change: &ProfileChange,
-    expected_version: Option<i64>,
+    expected_versions: Option<&[i64]>,
 ) -> Result<Account, ProfileError> {
     change.validate().map_err(ProfileError::Invalid)?;
     let mut connection = db.connection().await?;
@@ -91,14 +91,14 @@ pub async fn update_profile(
         "UPDATE account
          SET email = coalesce($2, email), phone = CASE WHEN $3 THEN $4 ELSE phone END,
              version = version + 1, updated_at = now()
-         WHERE id = $1 AND ($5::bigint IS NULL OR version = $5)
+         WHERE id = $1 AND ($5::bigint[] IS NULL OR version = ANY($5))
          RETURNING id, username, email, phone, role, status, version, created_at, updated_at, last_login_at",
     )
     .bind(id.0)
     .bind(&change.email)
     .bind(change.phone.is_some())
     .bind(change.phone.as_ref().and_then(Option::as_ref))
-    .bind(expected_version)
+    .bind(expected_versions)
     .fetch_optional(&mut *connection)
     .await?;
     // The connection goes back before it is asked for again.

@@ -67,15 +67,15 @@ fn is_reserved(name: &str) -> bool {
 pub(super) fn username(errors: &mut FieldErrors, text: &str) {
     let length = text.chars().count();
     let sized = (USERNAME_CHARS_MIN..=USERNAME_CHARS_MAX).contains(&length);
-    errors.require(sized, "username", "length", "has 3 to 32 characters");
+    errors.require(sized, "username", "length", "must have 3 to 32 characters");
     let plain =
         text.chars().all(|char| char.is_alphabetic() || char.is_ascii_digit() || "_-.".contains(char));
-    errors.require(plain, "username", "characters", "has letters, digits, '_', '-' and '.' only");
+    errors.require(plain, "username", "characters", "must have letters, digits, '_', '-' and '.' only");
 }
 
 pub(super) fn email(errors: &mut FieldErrors, text: &str) {
-    errors.require(text.len() <= EMAIL_BYTES_MAX, "email", "too_long", "has at most 254 bytes");
-    errors.require(is_plausible_email(text), "email", "format", "is not an e-mail address");
+    errors.require(text.len() <= EMAIL_BYTES_MAX, "email", "too_long", "must have at most 254 bytes");
+    errors.require(is_plausible_email(text), "email", "format", "must be an e-mail address");
 }
 
 /// An address that somebody gives himself.
@@ -113,20 +113,20 @@ pub(super) fn phone(errors: &mut FieldErrors, text: &str) {
         plain && sized && telling,
         "phone",
         "format",
-        "is '+' or nothing, then 5 to 20 digits, spaces and '-'",
+        "must be '+' or nothing, then 5 to 20 digits, spaces and '-'",
     );
 }
 
 pub(super) fn password(errors: &mut FieldErrors, text: &str) {
     let long_enough = text.chars().count() >= PASSWORD_CHARS_MIN;
-    errors.require(long_enough, "password", "too_short", "has at least 8 characters");
-    errors.require(text.len() <= PASSWORD_BYTES_MAX, "password", "too_long", "has at most 1024 bytes");
+    errors.require(long_enough, "password", "too_short", "must have at least 8 characters");
+    errors.require(text.len() <= PASSWORD_BYTES_MAX, "password", "too_long", "must have at most 1024 bytes");
     errors.require_line(text, "password");
     errors.require(
         !common_passwords::contains(text),
         "password",
         "too_common",
-        "is one of the most common passwords",
+        "must not be one of the most common passwords",
     );
 }
 
@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    fn faults(account: &NewAccount) -> Vec<(&'static str, &'static str)> {
+    fn faults(account: &NewAccount) -> Vec<(String, &'static str)> {
         let errors = account.validate().err().unwrap_or_default();
         errors.into_iter().map(|error| (error.field, error.code)).collect()
     }
@@ -174,7 +174,7 @@ mod tests {
             ("LOAD-17", "reserved"),
         ] {
             let given = NewAccount { username: username.into(), ..sample() };
-            assert_eq!(faults(&given), [("username", code)], "{username:?}");
+            assert_eq!(faults(&given), [("username".to_owned(), code)], "{username:?}");
         }
         for (email, code) in [
             ("nobody", "format"),
@@ -187,7 +187,7 @@ mod tests {
             ("me@load.invalid", "reserved"),
         ] {
             let given = NewAccount { email: email.into(), ..sample() };
-            assert_eq!(faults(&given), [("email", code)], "{email:?}");
+            assert_eq!(faults(&given), [("email".to_owned(), code)], "{email:?}");
         }
         for (password, code) in [
             ("short", "too_short"),
@@ -197,11 +197,11 @@ mod tests {
             ("with\0zero-byte", "characters"),
         ] {
             let given = NewAccount { password: password.into(), ..sample() };
-            assert_eq!(faults(&given), [("password", code)], "{password:?}");
+            assert_eq!(faults(&given), [("password".to_owned(), code)], "{password:?}");
         }
         for phone in ["1234", "+", "------", "12345678901234567890 1", "123456x"] {
             let given = NewAccount { phone: Some(phone.into()), ..sample() };
-            assert_eq!(faults(&given), [("phone", "format")], "{phone:?}");
+            assert_eq!(faults(&given), [("phone".to_owned(), "format")], "{phone:?}");
         }
     }
 

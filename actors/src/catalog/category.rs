@@ -61,7 +61,11 @@ impl Catalog {
         drop(connection);
         if made.rows_affected() == 0 {
             let detail = format!("the shop has at most {CATEGORIES_MAX} categories");
-            return Err(WriteError::Invalid(vec![FieldError { field: "name", code: "too_many", detail }]));
+            return Err(WriteError::Invalid(vec![FieldError {
+                field: "name".to_owned(),
+                code: "too_many",
+                detail,
+            }]));
         }
         self.memory.forget_tree().await;
         Ok(Category {

@@ -163,24 +163,28 @@ fn apply_skus(product: &mut Product, given: Vec<NewSku>) -> Stocking {
 }
 
 impl Catalog {
-    /// Changes a product, if it is still at the expected version. Answers it as it is now, and what
+    /// Changes a product, if it is still at one of the expected versions. Answers it as it is now, and what
     /// has to be stocked.
     pub async fn update(
         &self,
         id: ProductId,
         change: ProductChange,
-        expected_version: Option<i64>,
+        expected_versions: Option<&[i64]>,
     ) -> Result<Created, WriteError> {
         change.validate().map_err(WriteError::Invalid)?;
         let mut connection = self.db.connection().await?;
         let mut transaction = connection.begin().await?;
-        let mut product = lock(&mut transaction, id, expected_version).await?;
+        let mut product = lock(&mut transaction, id, expected_versions).await?;
         let before = product.skus.clone();
         let Stocking { initial, restated } = change.apply(&mut product);
         let too_many = product.skus.len() > crate::kernel::limits::SKUS_MAX;
         if too_many {
             let detail = "the product would have too many, counting those off the shelf".to_owned();
-            return Err(WriteError::Invalid(vec![FieldError { field: "skus", code: "too_many", detail }]));
+            return Err(WriteError::Invalid(vec![FieldError {
+                field: "skus".to_owned(),
+                code: "too_many",
+                detail,
+            }]));
         }
         write_product(&mut transaction, &mut product).await?;
         write_skus(&mut transaction, &mut product, &before).await?;
@@ -195,10 +199,10 @@ impl Catalog {
     }
 
     /// Deletes a product: its rows stay for the orders that name it, and nothing else finds it.
-    pub async fn delete(&self, id: ProductId, expected_version: Option<i64>) -> Result<(), WriteError> {
+    pub async fn delete(&self, id: ProductId, expected_versions: Option<&[i64]>) -> Result<(), WriteError> {
         let mut connection = self.db.connection().await?;
         let mut transaction = connection.begin().await?;
-        let mut product = lock(&mut transaction, id, expected_version).await?;
+        let mut product = lock(&mut transaction, id, expected_versions).await?;
         product.status = ProductStatus::Deleted;
         write_product(&mut transaction, &mut product).await?;
         let products = [product];
@@ -216,15 +220,15 @@ impl Catalog {
 async fn lock(
     connection: &mut PgConnection,
     id: ProductId,
-    expected_version: Option<i64>,
+    expected_versions: Option<&[i64]>,
 ) -> Result<Product, WriteError> {
     sqlx::query("SELECT 1 FROM product WHERE id = $1 FOR UPDATE")
         .bind(id.0)
         .execute(&mut *connection)
         .await?;
     let product = read::load(connection, id).await?.ok_or(WriteError::NotFound)?;
-    match expected_version {
-        Some(expected) if expected != product.version => Err(WriteError::VersionConflict),
+    match expected_versions {
+        Some(expected) if !expected.contains(&product.version) => Err(WriteError::VersionConflict),
         Some(_) | None => Ok(product),
     }
 }

@@ -50,9 +50,9 @@ impl From<ClaimError> for WriteError {
 
 impl From<sqlx::Error> for WriteError {
     fn from(error: sqlx::Error) -> Self {
-        let unknown = |field| {
+        let unknown = |field: &str| {
             let detail = "there is no such category".to_owned();
-            Self::Invalid(vec![FieldError { field, code: "unknown", detail }])
+            Self::Invalid(vec![FieldError { field: field.to_owned(), code: "unknown", detail }])
         };
         match error.as_database_error().and_then(|error| error.constraint()) {
             Some("sku_code_key") => Self::SkuCodeTaken,

@@ -111,18 +111,18 @@ async fn changes_hold_at_their_version_only(catalog: &Catalog) -> Outcome {
     let new = NewProduct { brand: Some("Lumio".into()), ..NewProduct::new("Lamp", price("10")) };
     let made = catalog.create(None, &new, None).await?.product;
     let change = |name: &str| ProductChange { name: Some(name.into()), ..ProductChange::default() };
-    let changed = catalog.update(made.id, change("Desk lamp"), Some(1)).await?.product;
+    let changed = catalog.update(made.id, change("Desk lamp"), Some(&[7, 1])).await?.product;
     assert_eq!(
         (changed.version, changed.name.as_str(), changed.brand.as_deref()),
         (2, "Desk lamp", Some("Lumio"))
     );
     assert_eq!(catalog.by_id(made.id).await?, Some(changed));
-    let stale = catalog.update(made.id, change("Lost"), Some(1)).await;
+    let stale = catalog.update(made.id, change("Lost"), Some(&[1])).await;
     assert!(matches!(stale, Err(WriteError::VersionConflict)), "{stale:?}");
 
     // A whole replacement forgets what it does not name.
     let whole = ProductChange::from(NewProduct::new("Lamp", price("12")));
-    let replaced = catalog.update(made.id, whole, Some(2)).await?.product;
+    let replaced = catalog.update(made.id, whole, Some(&[2])).await?.product;
     assert_eq!((replaced.brand.as_deref(), replaced.skus[0].price), (None, price("12.00")));
     assert_eq!(replaced.default_sku_id, made.default_sku_id);
     let off = ProductChange { status: Some(ProductStatus::Inactive), ..ProductChange::default() };
@@ -158,9 +158,9 @@ async fn a_list_of_skus_is_the_whole_list(catalog: &Catalog) -> Outcome {
 async fn what_is_deleted_is_gone(catalog: &Catalog) -> Outcome {
     let made = catalog.create(None, &NewProduct::new("Gone", price("1")), None).await?.product;
     assert!(catalog.offer(made.default_sku_id).await?.is_some());
-    let stale = catalog.delete(made.id, Some(7)).await;
+    let stale = catalog.delete(made.id, Some(&[7])).await;
     assert!(matches!(stale, Err(WriteError::VersionConflict)), "{stale:?}");
-    catalog.delete(made.id, Some(1)).await?;
+    catalog.delete(made.id, Some(&[1])).await?;
     assert_eq!(catalog.by_id(made.id).await?, None);
     assert_eq!(catalog.offer(made.default_sku_id).await?, None);
     let again = catalog.delete(made.id, None).await;

@@ -100,61 +100,81 @@ impl NewProduct {
 pub(super) fn name(errors: &mut FieldErrors, text: &str) {
     errors.require(!text.trim().is_empty(), "name", "required", "must not be empty");
     let short = text.chars().count() <= PRODUCT_NAME_CHARS_MAX;
-    errors.require(short, "name", "too_long", format!("has at most {PRODUCT_NAME_CHARS_MAX} characters"));
+    errors.require(
+        short,
+        "name",
+        "too_long",
+        format!("must have at most {PRODUCT_NAME_CHARS_MAX} characters"),
+    );
     errors.require_line(text, "name");
 }
 
-pub(super) fn price(errors: &mut FieldErrors, price: Money, field: &'static str) {
+pub(super) fn price(errors: &mut FieldErrors, price: Money, field: &str) {
     errors.require(price > Money::ZERO, field, "out_of_range", "must be more than 0.00");
 }
 
 pub(super) fn description(errors: &mut FieldErrors, text: &str) {
     let short = text.chars().count() <= DESCRIPTION_CHARS_MAX;
-    let detail = format!("has at most {DESCRIPTION_CHARS_MAX} characters");
+    let detail = format!("must have at most {DESCRIPTION_CHARS_MAX} characters");
     errors.require(short, "description", "too_long", detail);
     errors.require_text(text, "description");
 }
 
 /// A short text in one line.
-pub(super) fn label(errors: &mut FieldErrors, text: &str, field: &'static str) {
+pub(super) fn label(errors: &mut FieldErrors, text: &str, field: &str) {
     errors.require(!text.trim().is_empty(), field, "required", "must not be empty");
     let short = text.chars().count() <= LABEL_CHARS_MAX;
-    errors.require(short, field, "too_long", format!("has at most {LABEL_CHARS_MAX} characters"));
+    errors.require(short, field, "too_long", format!("must have at most {LABEL_CHARS_MAX} characters"));
     errors.require_line(text, field);
 }
 
 pub(super) fn tags(errors: &mut FieldErrors, tags: &[String]) {
-    errors.require(tags.len() <= TAGS_MAX, "tags", "too_many", format!("are at most {TAGS_MAX}"));
+    errors.require(tags.len() <= TAGS_MAX, "tags", "too_many", format!("must be at most {TAGS_MAX}"));
     for tag in tags.iter().take(TAGS_MAX) {
         label(errors, tag, "tags");
     }
 }
 
 pub(super) fn images(errors: &mut FieldErrors, images: &[String]) {
-    errors.require(images.len() <= IMAGES_MAX, "images", "too_many", format!("are at most {IMAGES_MAX}"));
+    errors.require(images.len() <= IMAGES_MAX, "images", "too_many", format!("must be at most {IMAGES_MAX}"));
     for image in images.iter().take(IMAGES_MAX) {
         // A path of this server, but not `//host`, which names another.
         let local = image.starts_with('/') && !image.starts_with("//");
         let address = local || image.starts_with("https://") || image.starts_with("http://");
         let clean =
             !image.chars().any(|char| char.is_whitespace() || char.is_control() || "\\<>\"".contains(char));
-        errors.require(address && clean, "images", "format", "is an address of http, https or this server");
+        errors.require(
+            address && clean,
+            "images",
+            "format",
+            "must be an address of http, https or this server",
+        );
         let short = image.chars().count() <= IMAGE_CHARS_MAX;
-        errors.require(short, "images", "too_long", format!("has at most {IMAGE_CHARS_MAX} characters"));
+        errors.require(
+            short,
+            "images",
+            "too_long",
+            format!("must have at most {IMAGE_CHARS_MAX} characters"),
+        );
     }
 }
 
-pub(super) fn specs(errors: &mut FieldErrors, specs: &Specs, field: &'static str) {
-    errors.require(specs.len() <= SPECS_MAX, field, "too_many", format!("are at most {SPECS_MAX}"));
+pub(super) fn specs(errors: &mut FieldErrors, specs: &Specs, field: &str) {
+    errors.require(specs.len() <= SPECS_MAX, field, "too_many", format!("must be at most {SPECS_MAX}"));
     for (name, value) in specs.iter().take(SPECS_MAX) {
         label(errors, name, field);
         spec_value(errors, value, field);
     }
 }
 
-fn spec_value(errors: &mut FieldErrors, value: &Value, field: &'static str) {
+fn spec_value(errors: &mut FieldErrors, value: &Value, field: &str) {
     let refuse = |errors: &mut FieldErrors| {
-        errors.require(false, field, "format", "has texts, numbers, booleans or lists of these as values");
+        errors.require(
+            false,
+            field,
+            "format",
+            "must have texts, numbers, booleans or lists of these as values",
+        );
     };
     let text = |errors: &mut FieldErrors, text: &str| {
         let short = text.chars().count() <= SPEC_CHARS_MAX;
@@ -162,7 +182,7 @@ fn spec_value(errors: &mut FieldErrors, value: &Value, field: &'static str) {
             short,
             field,
             "too_long",
-            format!("has values of at most {SPEC_CHARS_MAX} characters"),
+            format!("must have values of at most {SPEC_CHARS_MAX} characters"),
         );
         errors.require_text(text, field);
     };
@@ -170,7 +190,7 @@ fn spec_value(errors: &mut FieldErrors, value: &Value, field: &'static str) {
         Value::String(value) => text(errors, value),
         Value::Number(_) | Value::Bool(_) => {}
         Value::Array(values) => {
-            let few = format!("has lists of at most {SPECS_MAX}");
+            let few = format!("must have lists of at most {SPECS_MAX}");
             errors.require(values.len() <= SPECS_MAX, field, "too_many", few);
             for value in values.iter().take(SPECS_MAX) {
                 match value {
@@ -186,27 +206,28 @@ fn spec_value(errors: &mut FieldErrors, value: &Value, field: &'static str) {
 
 pub(super) fn status(errors: &mut FieldErrors, status: ProductStatus) {
     let settable = status != ProductStatus::Deleted;
-    errors.require(settable, "status", "format", "is one of draft, active, inactive");
+    errors.require(settable, "status", "format", "must be one of draft, active, inactive");
 }
 
-fn units(errors: &mut FieldErrors, units: Option<i64>, field: &'static str) {
+fn units(errors: &mut FieldErrors, units: Option<i64>, field: &str) {
     let countable = units.is_none_or(|units| (0..=UNITS_MAX).contains(&units));
-    errors.require(countable, field, "out_of_range", format!("is 0 to {UNITS_MAX}"));
+    errors.require(countable, field, "out_of_range", format!("must be from 0 to {UNITS_MAX}"));
 }
 
 pub(super) fn skus(errors: &mut FieldErrors, skus: &[NewSku]) {
-    errors.require(skus.len() <= SKUS_MAX, "skus", "too_many", format!("are at most {SKUS_MAX}"));
+    errors.require(skus.len() <= SKUS_MAX, "skus", "too_many", format!("must be at most {SKUS_MAX}"));
     let mut codes = BTreeSet::new();
-    for sku in skus.iter().take(SKUS_MAX) {
+    for (index, sku) in skus.iter().take(SKUS_MAX).enumerate() {
+        let field = |name: &str| format!("skus[{index}].{name}");
         if let Some(code) = &sku.sku_code {
-            label(errors, code, "skus.sku_code");
-            errors.require(codes.insert(code), "skus.sku_code", "repeated", "is given twice");
+            label(errors, code, &field("sku_code"));
+            errors.require(codes.insert(code), &field("sku_code"), "repeated", "is given twice");
         }
-        specs(errors, &sku.specs, "skus.specs");
+        specs(errors, &sku.specs, &field("specs"));
         if let Some(own) = sku.price {
-            price(errors, own, "skus.price");
+            price(errors, own, &field("price"));
         }
-        units(errors, sku.stock, "skus.stock");
+        units(errors, sku.stock, &field("stock"));
     }
 }
 
@@ -220,7 +241,7 @@ mod tests {
         NewProduct::new("无线耳机 · Wireless Earbuds", Money::from_minor(19_900))
     }
 
-    fn faults(product: &NewProduct) -> Vec<(&'static str, &'static str)> {
+    fn faults(product: &NewProduct) -> Vec<(String, &'static str)> {
         let errors = product.validate().err().unwrap_or_default();
         errors.into_iter().map(|error| (error.field, error.code)).collect()
     }
@@ -282,16 +303,21 @@ mod tests {
             (NewProduct { status: ProductStatus::Deleted, ..sample() }, ("status", "format")),
             (NewProduct { stock: Some(-1), ..sample() }, ("stock", "out_of_range")),
             (NewProduct { skus: vec![NewSku::default(); 101], ..sample() }, ("skus", "too_many")),
-            (NewProduct { skus: vec![coded("A"), coded("A")], ..sample() }, ("skus.sku_code", "repeated")),
-            (sku(coded("")), ("skus.sku_code", "required")),
-            (sku(NewSku { price: Some(Money::ZERO), ..NewSku::default() }), ("skus.price", "out_of_range")),
-            (sku(NewSku { stock: Some(-5), ..NewSku::default() }), ("skus.stock", "out_of_range")),
-            (sku(NewSku { specs: specs_of(json!({})), ..NewSku::default() }), ("skus.specs", "format")),
+            (NewProduct { skus: vec![coded("A"), coded("A")], ..sample() }, ("skus[1].sku_code", "repeated")),
+            (sku(coded("")), ("skus[0].sku_code", "required")),
+            (
+                sku(NewSku { price: Some(Money::ZERO), ..NewSku::default() }),
+                ("skus[0].price", "out_of_range"),
+            ),
+            (sku(NewSku { stock: Some(-5), ..NewSku::default() }), ("skus[0].stock", "out_of_range")),
+            (sku(NewSku { specs: specs_of(json!({})), ..NewSku::default() }), ("skus[0].specs", "format")),
         ];
         for (product, fault) in table {
-            assert_eq!(faults(&product), [fault], "{product:?}");
+            let (field, code) = fault;
+            assert_eq!(faults(&product), [(field.to_owned(), code)], "{product:?}");
         }
         let many = (0..51).map(|n| (n.to_string(), json!(n))).collect();
-        assert_eq!(faults(&NewProduct { specs: many, ..sample() }), [("specs", "too_many")]);
+        let many = NewProduct { specs: many, ..sample() };
+        assert_eq!(faults(&many), [("specs".to_owned(), "too_many")]);
     }
 }

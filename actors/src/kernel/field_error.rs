@@ -5,11 +5,11 @@ use std::fmt;
 /// One field that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
-    /// The field's name as the caller wrote it.
-    pub field: &'static str,
+    /// The field's path as the caller wrote it, such as `skus[0].price`.
+    pub field: String,
     /// A stable word for programs: `required`, `too_long`, `format`...
     pub code: &'static str,
-    /// A sentence for people. It never repeats a secret.
+    /// For people, without a capital and a full stop: `must not be empty`. It never repeats a secret.
     pub detail: String,
 }
 
@@ -31,27 +31,21 @@ impl FieldErrors {
     }
 
     /// Notes a fault of `field` unless `holds`.
-    pub fn require(
-        &mut self,
-        holds: bool,
-        field: &'static str,
-        code: &'static str,
-        detail: impl Into<String>,
-    ) {
+    pub fn require(&mut self, holds: bool, field: &str, code: &'static str, detail: impl Into<String>) {
         if !holds {
-            self.0.push(FieldError { field, code, detail: detail.into() });
+            self.0.push(FieldError { field: field.to_owned(), code, detail: detail.into() });
         }
     }
 
     /// Notes a fault if `text` holds control characters; jsonb cannot hold U+0000 and no line of
     /// text needs the others.
-    pub fn require_line(&mut self, text: &str, field: &'static str) {
+    pub fn require_line(&mut self, text: &str, field: &str) {
         let plain = !text.chars().any(char::is_control);
         self.require(plain, field, "characters", "must not contain control characters");
     }
 
     /// The same for text of several lines, which may hold line breaks and tabs.
-    pub fn require_text(&mut self, text: &str, field: &'static str) {
+    pub fn require_text(&mut self, text: &str, field: &str) {
         let plain = !text.chars().any(|char| char.is_control() && !matches!(char, '\n' | '\r' | '\t'));
         self.require(plain, field, "characters", "must not contain control characters");
     }

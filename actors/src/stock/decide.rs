@@ -208,7 +208,7 @@ fn decide_open(state: &State, open: &OpenSale, now: Timestamp) -> Result<Vec<Eve
     }
     valid_terms(&open.terms)?;
     if open.terms.ends_at <= now {
-        return Err(invalid("ends_at", "lies in the past"));
+        return Err(invalid("ends_at", "must not lie in the past"));
     }
     if open.quantity <= 0 || open.quantity > UNITS_MAX {
         return Err(out_of_bounds("quantity", 1, UNITS_MAX));

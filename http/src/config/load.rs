@@ -9,6 +9,7 @@ use std::{
 use toml::{Table, Value};
 
 use super::{Config, ENVIRONMENT_DEFAULT};
+use crate::expected::expected;
 
 const DEFAULT: &str = include_str!("../../../config/default.toml");
 const EMBEDDED: [(&str, &str); 2] = [
@@ -240,7 +241,7 @@ impl Layers {
             ConfigError::Wrong {
                 origin: origin(key),
                 key: key.to_owned(),
-                expected: expected(error.inner().message()),
+                expected: expected(error.inner().message()).into_owned(),
             }
         })?;
         config.check().map_err(|(key, expected)| ConfigError::Wrong {
@@ -250,11 +251,6 @@ impl Layers {
         })?;
         Ok(config)
     }
-}
-
-/// What was expected, without the value that was given: it may be a secret.
-fn expected(message: &str) -> String {
-    message.split_once("expected ").map_or(message, |(_, expected)| expected).trim_end().to_owned()
 }
 
 /// A list from the environment: `a,b`, or as TOML writes it.
@@ -353,7 +349,7 @@ mod tests {
                 "two",
                 ["server.workers", "STAMPEDE_SERVER__WORKERS", "whole number"],
             ),
-            ("STAMPEDE_SERVER__WORKERS", "-1", ["server.workers", "STAMPEDE_SERVER__WORKERS", "u16"]),
+            ("STAMPEDE_SERVER__WORKERS", "-1", ["server.workers", "STAMPEDE_SERVER__WORKERS", "0 to 65535"]),
             (
                 "STAMPEDE_LIMITS__ENABLED",
                 "yes",

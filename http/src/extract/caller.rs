@@ -26,27 +26,29 @@ pub struct Seller(pub Caller);
 #[derive(Debug, Clone, Copy)]
 pub struct Admin(pub Caller);
 
-/// Somebody, or nobody in particular. A token that came along must still be valid.
+/// Somebody, or nobody in particular: what is public stays so for those whose token is over.
 #[derive(Debug, Clone, Copy)]
 pub struct MaybeCaller(pub Option<Caller>);
 
-/// Who calls, if a token came along.
-pub(super) fn maybe(request: &HttpRequest) -> Result<Option<Caller>, Problem> {
-    let caller = match request.extensions().get::<Context>() {
-        Some(context) => context.caller,
-        None => Ok(None),
-    };
-    caller.map_err(challenge)
+/// Who calls: nobody without a token, else what is wrong with the token.
+fn told(request: &HttpRequest) -> Result<Option<Caller>, Code> {
+    request.extensions().get::<Context>().map_or(Ok(None), |context| context.caller)
 }
 
-/// Who calls; nobody is refused.
+/// Who calls; nobody is refused, and so is whose token is not valid.
 pub(super) fn required(request: &HttpRequest) -> Result<Caller, Problem> {
-    maybe(request)?.ok_or_else(|| challenge(Code::Unauthenticated))
-}
-
-fn challenge(code: Code) -> Problem {
-    let how = if code == Code::Unauthenticated { "Bearer" } else { "Bearer error=\"invalid_token\"" };
-    Problem::new(code).header(WWW_AUTHENTICATE, HeaderValue::from_static(how))
+    let challenged = |problem: Problem, how| problem.header(WWW_AUTHENTICATE, HeaderValue::from_static(how));
+    match told(request) {
+        Ok(Some(caller)) => Ok(caller),
+        Ok(None) => Err(challenged(Problem::new(Code::Unauthenticated), "Bearer")),
+        Err(code) => {
+            let mut problem = Problem::new(code);
+            if code == Code::Unauthenticated {
+                problem = problem.detail("The access token is not valid here, or its session is over.");
+            }
+            Err(challenged(problem, "Bearer error=\"invalid_token\""))
+        }
+    }
 }
 
 fn with_role(request: &HttpRequest, allowed: impl FnOnce(Role) -> bool) -> Result<Caller, Problem> {
@@ -72,7 +74,7 @@ extractors! {
     Auth = required,
     Seller = |request| with_role(request, |role| matches!(role, Role::Seller | Role::Admin)),
     Admin = |request| with_role(request, |role| role == Role::Admin),
-    MaybeCaller = maybe,
+    MaybeCaller = |request| Ok(told(request).unwrap_or_default()),
 }
 
 macro_rules! derefs {

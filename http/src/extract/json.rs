@@ -9,9 +9,15 @@ use serde_json::{Value, error::Category};
 use stampede_actors::kernel::Code;
 
 use super::body;
-use crate::problem::{FIELD_ERRORS_MAX, FieldError, Problem};
+use crate::{
+    expected::{expected, out_of_range},
+    problem::{FIELD_ERRORS_MAX, FieldError, Problem},
+};
 
-/// The body, read and checked. No body at all is malformed.
+/// What no body at all counts as: many requests say everything in their address, or may leave out all.
+pub(super) const EMPTY: &[u8] = b"{}";
+
+/// The body, read and checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
@@ -28,12 +34,21 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let body = body::json(request.clone(), payload.take());
-        Box::pin(async move { parse(&body.await?).map(Self) })
+        Box::pin(async move { read(&body.await?).map(Self) })
     }
 }
 
+/// Reads a type from the body that was sent, which may be none.
+pub(super) fn read<T: DeserializeOwned>(sent: &[u8]) -> Result<T, Problem> {
+    if sent.is_empty() {
+        // Not the fields are missing but the body.
+        return parse(EMPTY).map_err(|_| Problem::new(Code::Malformed).detail("The body is missing."));
+    }
+    parse(sent)
+}
+
 /// Reads a type from JSON: `malformed` if it is none, `invalid_request` if it is another type's.
-pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(body)
         .map_err(|_| Problem::new(Code::Malformed).detail("The body is not in UTF-8."))?;
     if text.contains("\\u0000") {
@@ -75,7 +90,8 @@ fn clean(path: &str) -> String {
     clean
 }
 
-/// Every body is an object. What is nested too deeply to be read counts as malformed. A list would be taken for an object's members in the order of the type.
+/// Every body is an object: a list would be taken for an object's members in the order of the type. What
+/// is nested too deeply to be read counts as malformed.
 fn no_object(text: &str) -> Problem {
     match serde_json::from_str::<Value>(text) {
         Ok(_) => Problem::field("", "format", "Expected an object."),
@@ -128,16 +144,8 @@ pub(super) fn field_error(path: &str, message: &str) -> FieldError {
     }
     // The place within the text is of no use to a program that built it from fields.
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
-    match message.split_once(", expected ").or_else(|| message.split_once(" expected ")) {
-        Some((_, expected)) => FieldError::new(path, "format", format!("Expected {expected}.")),
-        None => FieldError::new(path, "format", sentence(message)),
-    }
-}
-
-fn sentence(message: &str) -> String {
-    let mut characters = message.chars();
-    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+    let code = if out_of_range(message) { "out_of_range" } else { "format" };
+    FieldError::new(path, code, format!("Expected {}.", expected(message)))
 }
 
 /// No text may hold U+0000: no database column takes it. Called when the escape occurs at all, since it
@@ -204,6 +212,18 @@ mod tests {
     }
 
     #[test]
+    fn no_body_is_an_object_without_members() {
+        #[derive(Debug, Deserialize)]
+        struct Reason {
+            reason: Option<String>,
+        }
+        assert_eq!(read::<Reason>(b"").unwrap().reason, None);
+        let missing = read::<Order>(b"").unwrap_err();
+        assert_eq!(missing.code(), Code::Malformed);
+        assert!(format!("{missing:?}").contains("The body is missing."), "{missing:?}");
+    }
+
+    #[test]
     fn what_is_no_json_is_malformed() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         for body in [
@@ -231,7 +251,7 @@ mod tests {
             (r#"{}"#, "items", "required"),
             (r#"{"items":[{}]}"#, "items[0].quantity", "required"),
             (r#"{"items":[{"quantity":"two"}]}"#, "items[0].quantity", "format"),
-            (r#"{"items":[{"quantity":-1}]}"#, "items[0].quantity", "format"),
+            (r#"{"items":[{"quantity":-1}]}"#, "items[0].quantity", "out_of_range"),
             (r#"{"items":[{"quantity":1.5}]}"#, "items[0].quantity", "format"),
             (r#"{"items":[{"quantity":1,"price":"0.01"}]}"#, "items[0].price", "unknown"),
             (r#"{"items":[],"price":{"deep":[1]}}"#, "price", "unknown"),
@@ -251,7 +271,8 @@ mod tests {
 
     #[test]
     fn a_value_is_never_quoted_back() {
-        let problem = parse::<Order>(br#"{"items":"hunter2"}"#).unwrap_err();
+        let problem = parse::<Order>(br#"{"items":"hunter2, expected hunter2"}"#).unwrap_err();
+        assert_eq!(problem.errors()[0].detail, "Expected a list.");
         assert!(!format!("{problem:?}").contains("hunter2"), "{problem:?}");
     }
 }

@@ -2,14 +2,13 @@
 //!
 //! The key is hashed here with its scope, the user and the route, so that what travels in commands and
 //! stands in the journal has a fixed size and says nothing about the caller. The body's hash is over
-//! the bytes as they came; no body at all counts as `{}`, since many of these requests say everything in
-//! their address.
+//! the bytes as they came; no body at all counts as `{}`.
 
 use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::HeaderName};
 use serde::de::DeserializeOwned;
-use stampede_actors::kernel::{Code, Digest, IdempotencyKey, KEY_BYTES_MAX};
+use stampede_actors::kernel::{Digest, IdempotencyKey, KEY_BYTES_MAX};
 
 use super::{body, caller, json};
 use crate::{auth::Caller, problem::Problem};
@@ -17,8 +16,6 @@ use crate::{auth::Caller, problem::Problem};
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The header's name, as answers write it.
 const NAME: &str = "Idempotency-Key";
-/// What no body at all counts as, where every field may be left out.
-const EMPTY: &[u8] = b"{}";
 
 /// The request of a caller who is logged in: who, the key if one came, and the body.
 #[derive(Debug, Clone, Copy)]
@@ -39,14 +36,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for KeyedJson<T> {
             let caller = caller::required(&request)?;
             let key = given(&request)?.map(|key| scoped(&request, &caller, key));
             let sent = body::json(request, payload).await?;
-            let bytes = if sent.is_empty() { EMPTY } else { sent.as_ref() };
-            let key = key.map(|key| IdempotencyKey { key, body: Digest::of(&[bytes]) });
-            match json::parse(bytes) {
-                Ok(body) => Ok(Self { caller, key, body }),
-                // Not the fields are missing but the body.
-                Err(_) if sent.is_empty() => Err(Problem::new(Code::Malformed)),
-                Err(problem) => Err(problem),
-            }
+            let hashed = if sent.is_empty() { json::EMPTY } else { sent.as_ref() };
+            let key = key.map(|key| IdempotencyKey { key, body: Digest::of(&[hashed]) });
+            Ok(Self { caller, key, body: json::read(&sent)? })
         })
     }
 }

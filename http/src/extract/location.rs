@@ -97,6 +97,7 @@ mod tests {
         for (text, field, code) in [
             ("page=two", "page", "format"),
             ("page=-1", "page", "format"),
+            ("page=99999999999", "page", "out_of_range"),
             ("keyword=a%00", "", "characters"),
         ] {
             let problem = query::<Paging>(text).unwrap_err();

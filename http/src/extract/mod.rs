@@ -14,4 +14,4 @@ pub use json::Json;
 pub use key::KeyedJson;
 pub use location::{Path, Query};
 pub use object::Object;
-pub use version::{IfMatch, etag};
+pub use version::{IfMatch, Unversioned, etag};

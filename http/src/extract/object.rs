@@ -35,7 +35,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extract::json::parse;
+    use crate::extract::json::read;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_list_is_no_object() {
-        let lines = parse::<Lines>(br#"{"lines": [{"quantity": 2}]}"#).unwrap();
+        let lines = read::<Lines>(br#"{"lines": [{"quantity": 2}]}"#).unwrap();
         assert_eq!(lines.lines[0].0.quantity, 2);
         for (body, field) in [
             (r#"{"lines": [[2]]}"#, "lines[0]"),
@@ -60,7 +60,7 @@ mod tests {
             (r#"{"lines": [{"quantity": "2"}]}"#, "lines[0].quantity"),
             (r#"{"lines": [{}]}"#, "lines[0].quantity"),
         ] {
-            let problem = parse::<Lines>(body.as_bytes()).unwrap_err();
+            let problem = read::<Lines>(body.as_bytes()).unwrap_err();
             assert_eq!(problem.errors()[0].field, field, "{body}");
         }
     }

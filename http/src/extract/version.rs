@@ -11,9 +11,13 @@ use stampede_actors::kernel::Code;
 
 use crate::problem::Problem;
 
-/// The version that the caller expects; `None` if any will do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IfMatch(pub Option<i64>);
+/// The versions of which the caller expects one; `None` if any will do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IfMatch(pub Option<Vec<i64>>);
+
+/// A change of something that has no versions: whoever expects one is told that it is another.
+#[derive(Debug, Clone, Copy)]
+pub struct Unversioned;
 
 /// The header that says which version of a record an answer shows.
 #[must_use]
@@ -28,11 +32,28 @@ impl FromRequest for IfMatch {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match request.headers().get(IF_MATCH) {
-            None => Ok(Self(None)),
-            Some(value) => expected(value.to_str().unwrap_or_default()),
+        ready(given(request))
+    }
+}
+
+impl FromRequest for Unversioned {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let detail = "This has no versions. Send the request without If-Match.";
+        ready(match given(request) {
+            Ok(IfMatch(None)) => Ok(Self),
+            Ok(IfMatch(Some(_))) | Err(_) => Err(Problem::new(Code::VersionConflict).detail(detail)),
         })
     }
+}
+
+/// What all the lines of the header say.
+fn given(request: &HttpRequest) -> Result<IfMatch, Problem> {
+    let lines: Vec<&str> =
+        request.headers().get_all(IF_MATCH).map(|line| line.to_str().unwrap_or_default()).collect();
+    if lines.is_empty() { Ok(IfMatch(None)) } else { expected(&lines.join(",")) }
 }
 
 /// A tag that is none of ours matches nothing.
@@ -40,11 +61,12 @@ fn expected(text: &str) -> Result<IfMatch, Problem> {
     if text.trim() == "*" {
         return Ok(IfMatch(None));
     }
-    let quoted = text.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    match quoted.and_then(|version| version.parse().ok()) {
-        Some(version) => Ok(IfMatch(Some(version))),
-        None => Err(Problem::new(Code::VersionConflict)),
+    let version = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok();
+    let versions: Vec<i64> = text.split(',').filter_map(version).collect();
+    if versions.is_empty() {
+        return Err(Problem::new(Code::VersionConflict));
     }
+    Ok(IfMatch(Some(versions)))
 }
 
 #[cfg(test)]
@@ -54,9 +76,10 @@ mod tests {
     #[test]
     fn what_an_answer_shows_can_be_expected() {
         let (_, tag) = etag(7);
-        assert_eq!(expected(tag.to_str().unwrap()).unwrap(), IfMatch(Some(7)));
+        assert_eq!(expected(tag.to_str().unwrap()).unwrap(), IfMatch(Some(vec![7])));
+        assert_eq!(expected("\"1\", W/\"2\",\"abc\" ,\"3\"").unwrap(), IfMatch(Some(vec![1, 3])));
         assert_eq!(expected("*").unwrap(), IfMatch(None));
-        for foreign in ["7", "W/\"7\"", "\"abc\"", ""] {
+        for foreign in ["7", "W/\"7\"", "\"abc\"", "", ",", "W/\"7\", 7"] {
             assert_eq!(expected(foreign).unwrap_err().code(), Code::VersionConflict, "{foreign}");
         }
     }

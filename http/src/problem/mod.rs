@@ -34,7 +34,7 @@ pub const FIELD_ERRORS_MAX: usize = 32;
 pub struct FieldError {
     /// The field's path, such as `items[0].quantity`; empty for the whole body.
     pub field: String,
-    /// Stable: `required`, `unknown`, `format`, `too_long`, and the like.
+    /// Stable: `required`, `unknown`, `format`, `out_of_range`, `too_long`, and the like.
     #[schema(value_type = String)]
     pub code: Cow<'static, str>,
     /// For people.
@@ -180,6 +180,14 @@ impl Problem {
     }
 }
 
+/// A clause as a sentence: with a capital and a full stop.
+#[must_use]
+pub fn sentence(clause: &str) -> String {
+    let mut characters = clause.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str())
+}
+
 /// An error and what caused it, on one line.
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> String {
@@ -195,7 +203,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 
 impl From<kernel::FieldError> for FieldError {
     fn from(error: kernel::FieldError) -> Self {
-        Self::new(error.field, error.code, error.detail)
+        Self::new(error.field, error.code, sentence(&error.detail))
     }
 }
 
@@ -362,6 +370,17 @@ mod tests {
                 ["rate_limited", "overloaded", "unavailable", "outcome_unknown"].contains(&code.as_str());
             assert_eq!(response.headers().contains_key(RETRY_AFTER), passes, "{code}");
         }
+    }
+
+    #[test]
+    fn what_a_room_found_is_told_in_sentences() {
+        let found = kernel::FieldError {
+            field: "skus[1].stock".to_owned(),
+            code: "out_of_range",
+            detail: "must be from 0 to 10".to_owned(),
+        };
+        let told = FieldError::new("skus[1].stock", "out_of_range", "Must be from 0 to 10.");
+        assert_eq!(Problem::from(vec![found]).errors(), [told]);
     }
 
     #[actix_web::test]

@@ -78,7 +78,7 @@ pub const fn describe(code: Code) -> Description {
         Code::Malformed => (
             StatusCode::BAD_REQUEST,
             "The request could not be read",
-            "The body is not JSON, or not in UTF-8.",
+            "The body is missing, or not JSON, or not in UTF-8.",
         ),
         Code::Paused => (
             StatusCode::CONFLICT,
@@ -124,7 +124,7 @@ pub const fn describe(code: Code) -> Description {
         Code::OrderState => (
             StatusCode::CONFLICT,
             "The order's state does not allow this",
-            "The member \"state\" says what the order's state is.",
+            "The member \"order_status\" says what the order's state is.",
         ),
         Code::AmountMismatch => {
             (StatusCode::CONFLICT, "The amount is not the order's", "The amount paid is not the amount due.")

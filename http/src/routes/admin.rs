@@ -14,9 +14,12 @@ use stampede_actors::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{nodes, wire::PAGE_SIZE_MAX};
+use super::{
+    nodes,
+    wire::{Nothing, PAGE_SIZE_MAX},
+};
 use crate::{
-    extract::{Admin, Json, Path},
+    extract::{Admin, Json, Path, Unversioned},
     problem::Problem,
     startup::{Shell, Shop},
 };
@@ -89,6 +92,7 @@ pub struct ParkedCommand {
     security(("bearer" = [])), responses((status = 200, body = LoadUsersMade), (status = 404)))]
 pub async fn load_users(
     admin: Admin,
+    _: Unversioned,
     body: Json<LoadUsers>,
     shell: Data<Shell>,
     shop: Data<Shop>,
@@ -98,19 +102,19 @@ pub async fn load_users(
     }
     let from = body.from.unwrap_or(1);
     if !(1..=LOAD_USERS_MAX).contains(&body.count) {
-        return Err(Problem::field("count", "invalid", format!("Must be from 1 to {LOAD_USERS_MAX}.")));
+        return Err(Problem::field("count", "out_of_range", format!("Must be from 1 to {LOAD_USERS_MAX}.")));
     }
     let last = from.saturating_add(body.count - 1);
     if from == 0 || last > LOAD_USER_NUMBER_MAX {
         return Err(Problem::field(
             "from",
-            "invalid",
+            "out_of_range",
             format!("Numbers are from 1 to {LOAD_USER_NUMBER_MAX}."),
         ));
     }
     let role = body.role.unwrap_or(Role::User);
     if role != Role::User && role != Role::Seller {
-        return Err(Problem::field("role", "invalid", "Load users are of the role user or seller."));
+        return Err(Problem::field("role", "format", "Load users are of the role user or seller."));
     }
     let users = account::ensure_load_users(&shop.database, last, role)
         .await
@@ -181,7 +185,9 @@ fn owner(shop: &Shop, kind: &str, id: Uuid) -> Result<(&'static str, ShardId, St
     responses((status = 200, body = ActorShape), (status = 409, description = "it is not quarantined")))]
 pub async fn reset(
     admin: Admin,
+    _: Unversioned,
     address: Path<(String, Uuid)>,
+    _: Json<Nothing>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = &address.0;
@@ -203,7 +209,9 @@ pub async fn reset(
     responses((status = 202), (status = 404)))]
 pub async fn panic(
     admin: Admin,
+    _: Unversioned,
     address: Path<(String, Uuid)>,
+    _: Json<Nothing>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     if !shop.config().faults.enabled {
@@ -257,7 +265,12 @@ pub async fn parked(_: Admin, shop: Data<Shop>) -> Result<HttpResponse, Problem>
 /// Tries the parked commands once more; answers how many were done.
 #[utoipa::path(post, path = "/api/v1/admin/parked/retry", tag = "admin", security(("bearer" = [])),
     responses((status = 200, description = "`done`: how many commands were done")))]
-pub async fn retry_parked(admin: Admin, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn retry_parked(
+    admin: Admin,
+    _: Unversioned,
+    _: Json<Nothing>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     let done = saga::retry_parked(&shop.database, &shop.actors, i64::from(PAGE_SIZE_MAX))
         .await
         .map_err(|error| Problem::unavailable(&error))?;

@@ -13,6 +13,7 @@ use stampede_actors::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::wire::Nothing;
 use crate::{
     extract::{Auth, Json},
     problem::{Problem, ProblemShape},
@@ -98,9 +99,9 @@ pub struct Entered {
     (status = 409, description = "The username or the address is taken", body = ProblemShape),
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn register(
+    body: Json<Registration>,
     shell: Data<Shell>,
     shop: Data<Shop>,
-    body: Json<Registration>,
 ) -> Result<HttpResponse, Problem> {
     let Json(Registration { username, email, password, phone }) = body;
     let new = NewAccount { username, email, password, phone };
@@ -112,11 +113,12 @@ pub async fn register(
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "accounts", request_body = Credentials, responses(
     (status = 200, description = "The account and a token", body = Entered),
     (status = 401, description = "The login or the password is wrong", body = ProblemShape),
+    (status = 403, description = "The account is suspended", body = ProblemShape),
     (status = 429, description = "Too many tries", body = ProblemShape)))]
 pub async fn login(
+    body: Json<Credentials>,
     shell: Data<Shell>,
     shop: Data<Shop>,
-    body: Json<Credentials>,
 ) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(check_in(&shell, &shop, &body.login, &body.password).await?))
 }
@@ -124,11 +126,12 @@ pub async fn login(
 /// Lets somebody in, as GoMall's clients ask for it.
 #[utoipa::path(post, path = "/api/user/login", tag = "gomall", request_body = GomallCredentials, responses(
     (status = 200, description = "The account and a token, which also stands in `token`", body = Entered),
-    (status = 401, description = "The username or the password is wrong", body = ProblemShape)))]
+    (status = 401, description = "The username or the password is wrong", body = ProblemShape),
+    (status = 403, description = "The account is suspended", body = ProblemShape)))]
 pub async fn login_gomall(
+    body: Json<GomallCredentials>,
     shell: Data<Shell>,
     shop: Data<Shop>,
-    body: Json<GomallCredentials>,
 ) -> Result<HttpResponse, Problem> {
     let mut entered = check_in(&shell, &shop, &body.username, &body.password).await?;
     entered.token = Some(entered.access_token.clone());
@@ -148,7 +151,7 @@ async fn check_in(shell: &Shell, shop: &Shop, login: &str, password: &str) -> Re
 #[utoipa::path(post, path = "/api/v1/auth/logout", tag = "accounts", security(("bearer" = [])), responses(
     (status = 204, description = "The session is over"),
     (status = 401, description = "There is no such session, or it is over already", body = ProblemShape)))]
-pub async fn logout(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn logout(caller: Auth, _: Json<Nothing>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let ended =
         shop.revocations.end_session(&shop.database, caller.user_id, caller.session_id, caller.expires_at());
     ended.await.map_err(|error| Problem::unavailable(&error))?;
@@ -159,7 +162,7 @@ pub async fn logout(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Prob
 #[utoipa::path(post, path = "/api/v1/auth/logout-all", tag = "accounts", security(("bearer" = [])), responses(
     (status = 204, description = "All sessions are over"),
     (status = 401, description = "The session is over already", body = ProblemShape)))]
-pub async fn logout_all(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn logout_all(caller: Auth, _: Json<Nothing>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     // The longest that any of them may live, whatever the settings were when it began.
     let expires_at = shop.now().plus(i64::from(ACCESS_TOKEN_SECONDS_MAX) * 1_000);
     let unavailable = |error: DatabaseError| Problem::unavailable(&error);

@@ -126,7 +126,7 @@ pub async fn change_line(
     let quantity = body.quantity.map(|quantity| wire::quantity(Some(quantity), "quantity")).transpose()?;
     let selected = body.selected;
     if quantity.is_none() && selected.is_none() {
-        return Err(Problem::field("quantity", "missing", "Give a quantity, a selection or both."));
+        return Err(Problem::field("quantity", "required", "Give a quantity, a selection or both."));
     }
     change(&shop, caller.user_id, Command::Change { sku: SkuId(sku.0), quantity, selected }).await
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::products::not_written;
 use crate::{
-    extract::{Admin, Json},
+    extract::{Admin, Json, Unversioned},
     problem::{Problem, ProblemShape},
     startup::Shop,
 };
@@ -72,7 +72,12 @@ pub async fn list(shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     (status = 201, body = Category),
     (status = 409, description = "There is a category of that name", body = ProblemShape),
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
-pub async fn create(_: Admin, body: Json<NewCategory>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn create(
+    _: Admin,
+    _: Unversioned,
+    body: Json<NewCategory>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     let NewCategory { name, parent_id, position } = body.0;
     let draft = Draft { parent_id: parent_id.map(CategoryId), name, position: position.unwrap_or(0) };
     let made = shop.catalog.create_category(&draft).await.map_err(not_written)?;

@@ -1,10 +1,6 @@
 //! Flash sales.
 
-use actix_web::{
-    HttpResponse,
-    http::header::{HeaderValue, LOCATION},
-    web::Data,
-};
+use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
     kernel::{Code, FlashSaleId, SkuId, Timestamp, limits::UNITS_MAX},
@@ -22,10 +18,10 @@ use super::{
     claimed::claimed,
     purchase::{Bought, Wish, buy},
     refusal,
-    wire::{self, PageOf, Paging},
+    wire::{self, Nothing, PageOf, Paging},
 };
 use crate::{
-    extract::{Admin, Auth, Json, KeyedJson, Path, Query},
+    extract::{Admin, Auth, Json, KeyedJson, Path, Query, Unversioned},
     problem::Problem,
     startup::{Shop, line_of},
 };
@@ -231,10 +227,8 @@ pub(super) fn purchased(bought: &Bought) -> HttpResponse {
     let answer = Purchased::of(bought);
     let mut response =
         if bought.order.is_some() { HttpResponse::Created() } else { HttpResponse::Accepted() };
-    if let Ok(address) = HeaderValue::try_from(format!("/api/v1/orders/{}", answer.order_no)) {
-        response.insert_header((LOCATION, address));
-    }
-    wire::replayed(response.json(answer), bought.replayed)
+    let address = format!("/api/v1/orders/{}", answer.order_no);
+    wire::replayed(wire::located(response.json(answer), &address), bought.replayed)
 }
 
 /// The caller's own result in a sale.
@@ -275,6 +269,7 @@ pub async fn mine(caller: Auth, id: Path<Uuid>, shop: Data<Shop>) -> Result<Http
     responses((status = 201, body = FlashSale), (status = 409, description = "insufficient_stock")))]
 pub async fn create(
     _: Admin,
+    _: Unversioned,
     request: KeyedJson<NewFlashSale>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
@@ -286,7 +281,7 @@ pub async fn create(
         return Err(Problem::field("sku_id", "unknown", "There is no such SKU."));
     };
     if !(1..=UNITS_MAX).contains(&new.quantity) {
-        return Err(Problem::field("quantity", "invalid", format!("Must be from 1 to {UNITS_MAX}.")));
+        return Err(Problem::field("quantity", "out_of_range", format!("Must be from 1 to {UNITS_MAX}.")));
     }
     let original_price = offer.price;
     let mut line = line_of(&offer);
@@ -309,6 +304,7 @@ pub async fn create(
     let Answer::Sale(view) = answered.answer else { return Err(Problem::new(Code::Internal)) };
     shop.remember_sale(view.id, sku).await;
     let response = HttpResponse::Created().json(FlashSale::of_view(sku, &view, now));
+    let response = wire::located(response, &format!("/api/v1/flash-sales/{}", view.id));
     Ok(wire::replayed(response, answered.replayed))
 }
 
@@ -317,6 +313,7 @@ pub async fn create(
     security(("bearer" = [])), responses((status = 200, body = FlashSale)))]
 pub async fn amend(
     _: Admin,
+    _: Unversioned,
     id: Path<Uuid>,
     change: Json<FlashSaleChange>,
     shop: Data<Shop>,
@@ -336,7 +333,13 @@ pub async fn amend(
 /// Stops selling for a while.
 #[utoipa::path(post, path = "/api/v1/flash-sales/{id}/pause", tag = "flash sales", security(("bearer" = [])),
     responses((status = 200, body = FlashSale)))]
-pub async fn pause(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn pause(
+    _: Admin,
+    _: Unversioned,
+    id: Path<Uuid>,
+    _: Json<Nothing>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
     change_sale(&shop, sale, Command::PauseSale { sale }).await
 }
@@ -344,7 +347,13 @@ pub async fn pause(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpRes
 /// Goes on selling.
 #[utoipa::path(post, path = "/api/v1/flash-sales/{id}/resume", tag = "flash sales", security(("bearer" = [])),
     responses((status = 200, body = FlashSale)))]
-pub async fn resume(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn resume(
+    _: Admin,
+    _: Unversioned,
+    id: Path<Uuid>,
+    _: Json<Nothing>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
     change_sale(&shop, sale, Command::ResumeSale { sale }).await
 }
@@ -352,7 +361,13 @@ pub async fn resume(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpRe
 /// Ends a flash sale; the unsold rest goes back to the regular pool.
 #[utoipa::path(post, path = "/api/v1/flash-sales/{id}/close", tag = "flash sales", security(("bearer" = [])),
     responses((status = 200, body = FlashSale)))]
-pub async fn close(_: Admin, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn close(
+    _: Admin,
+    _: Unversioned,
+    id: Path<Uuid>,
+    _: Json<Nothing>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
     change_sale(&shop, sale, Command::CloseSale { sale }).await
 }
@@ -379,9 +394,11 @@ fn answer_sale(
 fn pay_within(seconds: Option<i64>) -> Result<Option<i64>, Problem> {
     const SECONDS_MAX: i64 = 7 * 86_400;
     match seconds {
-        Some(seconds) if !(1..=SECONDS_MAX).contains(&seconds) => {
-            Err(Problem::field("pay_within_seconds", "invalid", format!("Must be from 1 to {SECONDS_MAX}.")))
-        }
+        Some(seconds) if !(1..=SECONDS_MAX).contains(&seconds) => Err(Problem::field(
+            "pay_within_seconds",
+            "out_of_range",
+            format!("Must be from 1 to {SECONDS_MAX}."),
+        )),
         other => Ok(other.map(|seconds| seconds * 1_000)),
     }
 }

@@ -26,7 +26,7 @@ use super::{
     wire::{self, PageOf, Paging},
 };
 use crate::{
-    extract::{Admin, Auth, IfMatch, Json, KeyedJson, Path, Query, Seller},
+    extract::{Admin, Auth, IfMatch, Json, KeyedJson, Path, Query, Seller, Unversioned},
     problem::{Problem, ProblemShape},
     startup::{Shop, line_of},
 };
@@ -38,6 +38,7 @@ const SALE_LIMIT: u32 = 1;
 
 /// Which products to list.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct GomallListing {
     pub page: Option<u32>,
     pub page_size: Option<u32>,
@@ -111,6 +112,7 @@ async fn category(shop: &Shop, text: &str) -> Result<CategoryId, Problem> {
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn create_product(
     _: Seller,
+    _: Unversioned,
     request: KeyedJson<NewProduct>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
@@ -120,8 +122,9 @@ pub async fn create_product(
 
 /// Sets everything of a product; prices may be numbers.
 #[utoipa::path(put, path = "/api/product/{id}", tag = "gomall", request_body = NewProduct,
-    security(("bearer" = [])), responses(
+    security(("bearer" = [])), params(("If-Match" = Option<String>, Header)), responses(
     (status = 200, body = Product), (status = 404, body = ProblemShape),
+    (status = 412, description = "The product has changed meanwhile", body = ProblemShape),
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn replace_product(
     seller: Seller,
@@ -214,12 +217,13 @@ pub async fn seckill(request: KeyedJson<GomallProduct>, shop: Data<Shop>) -> Res
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn init_seckill(
     _: Admin,
+    _: Unversioned,
     request: KeyedJson<GomallSale>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let GomallSale { product_id, stock } = request.body;
     if !(1..=UNITS_MAX).contains(&stock) {
-        return Err(Problem::field("stock", "invalid", format!("Must be from 1 to {UNITS_MAX}.")));
+        return Err(Problem::field("stock", "out_of_range", format!("Must be from 1 to {UNITS_MAX}.")));
     }
     let sku = sku(&shop, product_id).await?;
     claimed(&shop, request.key, sku, async |sku| {
@@ -231,6 +235,7 @@ pub async fn init_seckill(
         shop.remember_open_sale(view.id, sku).await;
         let mut response = if view.id == sale { HttpResponse::Created() } else { HttpResponse::Ok() };
         let response = response.json(FlashSale::of_view(sku, &view, shop.now()));
+        let response = wire::located(response, &format!("/api/v1/flash-sales/{}", view.id));
         Ok(wire::replayed(response, answered.replayed))
     })
     .await

@@ -40,7 +40,8 @@ pub async fn read(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Proble
 }
 
 /// Changes the caller's account.
-#[utoipa::path(put, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])), request_body = Change, responses(
+#[utoipa::path(put, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])), request_body = Change,
+    params(("If-Match" = Option<String>, Header)), responses(
     (status = 200, description = "The account as it is now", body = User),
     (status = 409, description = "The address is taken", body = ProblemShape),
     (status = 412, description = "The account has changed meanwhile", body = ProblemShape),
@@ -48,12 +49,13 @@ pub async fn read(caller: Auth, shop: Data<Shop>) -> Result<HttpResponse, Proble
 pub async fn change(
     caller: Auth,
     version: IfMatch,
-    shop: Data<Shop>,
     body: Json<Change>,
+    shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let Json(Change { email, phone }) = body;
     let change = ProfileChange { email, phone };
-    let changed = account::update_profile(&shop.database, caller.user_id, &change, version.0).await;
+    let changed =
+        account::update_profile(&shop.database, caller.user_id, &change, version.0.as_deref()).await;
     changed.map(shown).map_err(|error| match error {
         ProfileError::Invalid(errors) => Problem::from(errors),
         ProfileError::NotFound => Problem::new(Code::Unauthenticated),

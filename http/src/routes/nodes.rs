@@ -18,8 +18,9 @@ use stampede_actors::{
 };
 use utoipa::ToSchema;
 
+use super::wire::Nothing;
 use crate::{
-    extract::{Admin, Json, Path},
+    extract::{Admin, Json, Path, Unversioned},
     problem::{Problem, ProblemShape},
     startup::Shop,
 };
@@ -107,6 +108,7 @@ async fn live_actors(shop: &Shop, table: &[Route]) -> BTreeMap<String, BTreeMap<
     (status = 503, description = "Its owner cannot be reached, or did not manage in time", body = ProblemShape)))]
 pub async fn hand_over(
     admin: Admin,
+    _: Unversioned,
     id: Path<ShardId>,
     body: Json<HandoffTo>,
     shop: Data<Shop>,
@@ -133,7 +135,13 @@ pub async fn hand_over(
     (status = 404, description = "There is no such node", body = ProblemShape),
     (status = 409, description = "There is no other node to take them", body = ProblemShape),
     (status = 503, description = "The node cannot be reached, or did not manage in time", body = ProblemShape)))]
-pub async fn empty(admin: Admin, name: Path<String>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn empty(
+    admin: Admin,
+    _: Unversioned,
+    name: Path<String>,
+    _: Json<Nothing>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     tracing::info!(admin = %admin.user_id, node = name.0, "audit: a node is emptied");
     let table = shop.routes.table();
     let owned = (0..).zip(&table).filter(|(_, route)| route.owner.as_ref() == Some(&name.0));
@@ -148,7 +156,13 @@ pub async fn empty(admin: Admin, name: Path<String>, shop: Data<Shop>) -> Result
     security(("bearer" = [])), responses((status = 200, description = "All shards; its share follows", body = Shards),
     (status = 404, description = "There is no such node", body = ProblemShape),
     (status = 503, description = "The node cannot be reached", body = ProblemShape)))]
-pub async fn resume(admin: Admin, name: Path<String>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+pub async fn resume(
+    admin: Admin,
+    _: Unversioned,
+    name: Path<String>,
+    _: Json<Nothing>,
+    shop: Data<Shop>,
+) -> Result<HttpResponse, Problem> {
     tracing::info!(admin = %admin.user_id, node = name.0, "audit: a node that was emptied takes shards again");
     command(&shop, &name.0, NodeCommand::Resume).await?;
     shards(admin, shop).await

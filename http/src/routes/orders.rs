@@ -17,10 +17,10 @@ use super::{
     flash_sales,
     purchase::{Wish, bought_before, buy},
     refusal,
-    wire::{self, PageOf, Paging},
+    wire::{self, Nothing, PageOf, Paging},
 };
 use crate::{
-    extract::{Admin, Auth, Json, KeyedJson, Object, Path, Query},
+    extract::{Admin, Auth, Json, KeyedJson, Object, Path, Query, Unversioned},
     problem::Problem,
     startup::{Shop, line_of},
 };
@@ -150,10 +150,6 @@ pub struct NewOrder {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Cancel {
     pub reason: Option<String>,
 }
@@ -166,6 +162,7 @@ pub struct Ship {
 
 /// Which of one's orders to list.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Listing {
     pub page: Option<u32>,
     pub page_size: Option<u32>,
@@ -174,9 +171,9 @@ pub struct Listing {
     pub from: Option<String>,
     /// RFC 3339, exclusive.
     pub to: Option<String>,
-    /// For administrators: the orders of one flash sale.
+    /// The orders of one flash sale.
     pub flash_sale_id: Option<Uuid>,
-    /// For administrators: the orders of one user.
+    /// The orders of one user: of anybody at the administrators' address, else one's own.
     pub user_id: Option<Uuid>,
 }
 
@@ -197,7 +194,7 @@ pub struct Statistics {
     responses((status = 201, body = Order), (status = 404), (status = 409, description = "insufficient_stock")))]
 pub async fn create(request: KeyedJson<NewOrder>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let [Object(item)] = request.body.items.as_slice() else {
-        return Err(Problem::field("items", "invalid", "A direct buy has exactly one line."));
+        return Err(Problem::field("items", "out_of_range", "A direct buy has exactly one line."));
     };
     let quantity = wire::quantity(Some(item.quantity), "items[0].quantity")?;
     let note = wire::note(request.body.note.clone(), "note")?;
@@ -227,16 +224,25 @@ pub(super) async fn direct_buy(
     });
     let bought = bought.await?;
     match &bought.order {
-        Some(order) => Ok(wire::replayed(HttpResponse::Created().json(Order::of(order)), bought.replayed)),
+        Some(order) => {
+            let response = HttpResponse::Created().json(Order::of(order));
+            let response = wire::located(response, &format!("/api/v1/orders/{}", order.order_no));
+            Ok(wire::replayed(response, bought.replayed))
+        }
         None => Ok(flash_sales::purchased(&bought)),
     }
 }
 
 /// One's own orders, newest first. May lag by a second.
 #[utoipa::path(get, path = "/api/v1/orders", tag = "orders", params(Listing), security(("bearer" = [])),
-    responses((status = 200, body = PageOf<Order>)))]
+    responses((status = 200, body = PageOf<Order>), (status = 403, description = "Another user's orders")))]
 pub async fn list(caller: Auth, listing: Query<Listing>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
-    let filter = OrderFilter { user: Some(caller.user_id), ..filter(&listing)? };
+    let own = caller.user_id;
+    if listing.user_id.is_some_and(|user| user != own.0) {
+        let detail = "Other users' orders are for administrators, at /api/v1/admin/orders.";
+        return Err(Problem::new(Code::Forbidden).detail(detail));
+    }
+    let filter = OrderFilter { user: Some(own), ..filter(&listing)? };
     page(&shop, &filter, &listing).await
 }
 
@@ -244,11 +250,7 @@ pub async fn list(caller: Auth, listing: Query<Listing>, shop: Data<Shop>) -> Re
 #[utoipa::path(get, path = "/api/v1/admin/orders", tag = "admin", params(Listing), security(("bearer" = [])),
     responses((status = 200, body = PageOf<Order>)))]
 pub async fn list_all(_: Admin, listing: Query<Listing>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
-    let filter = OrderFilter {
-        user: listing.user_id.map(UserId),
-        flash_sale: listing.flash_sale_id,
-        ..filter(&listing)?
-    };
+    let filter = OrderFilter { user: listing.user_id.map(UserId), ..filter(&listing)? };
     page(&shop, &filter, &listing).await
 }
 
@@ -264,14 +266,14 @@ fn filter(listing: &Listing) -> Result<OrderFilter, Problem> {
     let status = match listing.status.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => Some(STATUSES.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
             let known: Vec<&str> = STATUSES.iter().map(|status| status.as_str()).collect();
-            Problem::field("status", "invalid", format!("Must be one of {}.", known.join(", ")))
+            Problem::field("status", "format", format!("Must be one of {}.", known.join(", ")))
         })?),
         None => None,
     };
     Ok(OrderFilter {
         user: None,
         status,
-        flash_sale: None,
+        flash_sale: listing.flash_sale_id,
         from: listing.from.as_deref().map(|text| wire::moment(text, "from")).transpose()?,
         to: listing.to.as_deref().map(|text| wire::moment(text, "to")).transpose()?,
     })
@@ -358,6 +360,7 @@ pub async fn confirm(
     security(("bearer" = [])), responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn ship(
     admin: Admin,
+    _: Unversioned,
     order_no: Path<String>,
     body: Json<Ship>,
     shop: Data<Shop>,
@@ -372,6 +375,7 @@ pub async fn ship(
     security(("bearer" = [])), responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn deliver(
     admin: Admin,
+    _: Unversioned,
     order_no: Path<String>,
     _: Json<Nothing>,
     shop: Data<Shop>,

@@ -30,7 +30,7 @@ pub struct Amount {
 }
 
 impl Amount {
-    fn checked(&self, amounts: Amounts, field: &'static str) -> Result<Money, Problem> {
+    fn checked(&self, amounts: Amounts, field: &str) -> Result<Money, Problem> {
         if self.is_number && amounts == Amounts::Texts {
             return Err(Problem::field(field, "format", "Expected a text such as \"19.90\"."));
         }
@@ -192,18 +192,22 @@ impl ProductChange {
     }
 }
 
-fn amount(given: Option<&Amount>, amounts: Amounts, field: &'static str) -> Result<Option<Money>, Problem> {
+fn amount(given: Option<&Amount>, amounts: Amounts, field: &str) -> Result<Option<Money>, Problem> {
     given.map(|amount| amount.checked(amounts, field)).transpose()
 }
 
 fn checked_skus(skus: Vec<Object<NewSku>>, amounts: Amounts) -> Result<Vec<catalog::NewSku>, Problem> {
     skus.into_iter()
-        .map(|Object(sku)| {
+        .enumerate()
+        .map(|(index, Object(sku))| {
             Ok(catalog::NewSku {
                 sku_code: sku.sku_code,
                 specs: sku.specs.unwrap_or_default(),
-                price: amount(sku.price.as_ref(), amounts, "skus.price")?,
-                status: sku.status.as_deref().map_or(Ok(SkuStatus::Active), sku_status)?,
+                price: amount(sku.price.as_ref(), amounts, &format!("skus[{index}].price"))?,
+                status: match sku.status.as_deref() {
+                    Some(text) => sku_status(text, index)?,
+                    None => SkuStatus::Active,
+                },
                 stock: sku.stock,
             })
         })
@@ -220,8 +224,9 @@ pub fn product_status(text: &str) -> Result<ProductStatus, Problem> {
     }
 }
 
-fn sku_status(text: &str) -> Result<SkuStatus, Problem> {
-    text.parse().map_err(|_| Problem::field("skus.status", "format", "Must be active or inactive."))
+fn sku_status(text: &str, index: usize) -> Result<SkuStatus, Problem> {
+    let field = format!("skus[{index}].status");
+    text.parse().map_err(|_| Problem::field(field, "format", "Must be active or inactive."))
 }
 
 #[cfg(test)]
@@ -252,6 +257,16 @@ mod tests {
         for kind in ["null", "true", "[1]", "{}"] {
             let error = price(&body(kind), Amounts::TextsOrNumbers).unwrap_err();
             assert!(error.contains("expected an amount"), "{kind}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_fault_of_a_sku_says_of_which() {
+        for (fault, field) in
+            [(r#""price":"1.999""#, "skus[1].price"), (r#""status":"gone""#, "skus[1].status")]
+        {
+            let body = format!(r#"{{"name":"Cup","price":"1.00","skus":[{{}},{{{fault}}}]}}"#);
+            assert_eq!(price(&body, Amounts::Texts), Err(field.to_owned()));
         }
     }
 

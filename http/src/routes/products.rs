@@ -2,11 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use actix_web::{
-    HttpResponse,
-    http::header::{HeaderValue, LOCATION},
-    web::Data,
-};
+use actix_web::{HttpResponse, web::Data};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -25,7 +21,7 @@ use super::{
     wire::{self, PageOf, Paging},
 };
 use crate::{
-    extract::{IfMatch, Json, KeyedJson, MaybeCaller, Path, Query, Seller, etag},
+    extract::{IfMatch, Json, KeyedJson, MaybeCaller, Path, Query, Seller, Unversioned, etag},
     problem::{Problem, ProblemShape},
     startup::Shop,
 };
@@ -116,6 +112,7 @@ impl Product {
 
 /// Which products to list, and in what order.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ProductListing {
     /// Those of this category and of all below it.
     pub category_id: Option<Uuid>,
@@ -149,13 +146,13 @@ impl ProductListing {
             "name" => SortBy::Name,
             _ => {
                 let detail = "Must be one of created_at, price, sales, rating, name.";
-                return Err(Problem::field("sort_by", "invalid", detail));
+                return Err(Problem::field("sort_by", "format", detail));
             }
         };
         let order = match self.sort_order.as_deref().unwrap_or("desc") {
             "asc" => Order::Ascending,
             "desc" => Order::Descending,
-            _ => return Err(Problem::field("sort_order", "invalid", "Must be asc or desc.")),
+            _ => return Err(Problem::field("sort_order", "format", "Must be asc or desc.")),
         };
         Ok(ProductFilter {
             category_id: self.category_id.map(CategoryId),
@@ -174,7 +171,7 @@ impl ProductListing {
 fn bound(text: Option<&str>, field: &'static str) -> Result<Option<Money>, Problem> {
     let parsed = text.map(str::parse).transpose();
     parsed.map_err(|error: stampede_actors::kernel::MoneyError| {
-        Problem::field(field, "invalid", format!("Must be an amount: {error}."))
+        Problem::field(field, "format", format!("Must be an amount: {error}."))
     })
 }
 
@@ -244,6 +241,7 @@ pub async fn get(caller: MaybeCaller, id: Path<Uuid>, shop: Data<Shop>) -> Resul
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn create(
     _: Seller,
+    _: Unversioned,
     request: KeyedJson<NewProduct>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
@@ -271,11 +269,9 @@ pub(super) async fn make(
             Err(problem) => tracing::warn!(%sku, %problem, "a new SKU is stocked later"),
         }
     }
-    let mut response = HttpResponse::Created();
-    if let Ok(address) = HeaderValue::try_from(format!("/api/v1/products/{}", product.id)) {
-        response.insert_header((LOCATION, address));
-    }
-    Ok(wire::replayed(shown_as(response, product, &stock), created.replayed))
+    let response = shown_as(HttpResponse::Created(), product, &stock);
+    let response = wire::located(response, &format!("/api/v1/products/{}", product.id));
+    Ok(wire::replayed(response, created.replayed))
 }
 
 /// Sets everything of a product; a list of SKUs, if there is one, is the whole list. A stock is what
@@ -335,7 +331,7 @@ async fn apply(
     version: IfMatch,
 ) -> Result<HttpResponse, Problem> {
     let Created { product, initial_stock, restated_stock, replayed: _ } =
-        shop.catalog.update(id, change, version.0).await.map_err(not_written)?;
+        shop.catalog.update(id, change, version.0.as_deref()).await.map_err(not_written)?;
     for (sku, stocked) in stock_new(shop, &initial_stock).await {
         if let Err(problem) = stocked {
             tracing::warn!(%sku, %problem, "a new SKU is stocked later");
@@ -368,7 +364,7 @@ pub async fn delete(
     id: Path<Uuid>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
-    shop.catalog.delete(ProductId(id.0), version.0).await.map_err(not_written)?;
+    shop.catalog.delete(ProductId(id.0), version.0.as_deref()).await.map_err(not_written)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -379,12 +375,17 @@ pub async fn delete(
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn set_status(
     _: Seller,
+    _: Unversioned,
     body: Json<StatusChange>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let status = product_status(&body.status)?;
     if !(1..=STATUS_PRODUCTS_MAX).contains(&body.ids.len()) {
-        return Err(Problem::field("ids", "invalid", format!("Must be 1 to {STATUS_PRODUCTS_MAX} ids.")));
+        return Err(Problem::field(
+            "ids",
+            "out_of_range",
+            format!("Must be 1 to {STATUS_PRODUCTS_MAX} ids."),
+        ));
     }
     let mut answer = StatusChanged { changed: Vec::new(), missing: Vec::new() };
     // One after the other: each is a change of its own, with its own version and event.

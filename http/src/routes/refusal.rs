@@ -8,7 +8,7 @@ use stampede_actors::{
     stock,
 };
 
-use crate::problem::Problem;
+use crate::problem::{Problem, sentence};
 
 /// What is told when an actor gave no answer, or decided against it.
 pub fn problem<R: std::fmt::Debug>(error: AskError<R>, refused: impl FnOnce(R) -> Problem) -> Problem {
@@ -32,7 +32,9 @@ pub fn stock(error: AskError<stock::Refusal>) -> Problem {
             stock::Refusal::InsufficientStock { available } => {
                 told.detail(format!("Only {available} are available.")).with("available", available)
             }
-            stock::Refusal::Invalid { field, detail } => Problem::field(field, "invalid", sentence(&detail)),
+            stock::Refusal::Invalid { field, detail } => {
+                Problem::field(field, "out_of_range", sentence(&detail))
+            }
             stock::Refusal::TooManySales => {
                 told.detail("This SKU has too many flash sales that are not closed.")
             }
@@ -77,14 +79,8 @@ pub fn cart(error: AskError<cart::Refusal>) -> Problem {
                 told.detail(format!("A cart has at most {limit} lines."))
             }
             cart::Refusal::Quantity { limit } => {
-                Problem::field("quantity", "invalid", format!("Must be from 1 to {limit} in all."))
+                Problem::field("quantity", "out_of_range", format!("Must be from 1 to {limit} in all."))
             }
         }
     })
-}
-
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", characters.as_str())
 }

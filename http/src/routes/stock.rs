@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{refusal, wire};
 use crate::{
-    extract::{KeyedJson, Path, Seller},
+    extract::{KeyedJson, Path, Seller, Unversioned},
     problem::Problem,
     startup::Shop,
 };
@@ -93,13 +93,14 @@ pub async fn get(id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Probl
     responses((status = 200, body = Stock)))]
 pub async fn restock(
     seller: Seller,
+    _: Unversioned,
     request: KeyedJson<Restock>,
     id: Path<Uuid>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let Restock { quantity, reason } = request.body;
     if !(1..=UNITS_MAX).contains(&quantity) {
-        return Err(Problem::field("quantity", "invalid", format!("Must be from 1 to {UNITS_MAX}.")));
+        return Err(Problem::field("quantity", "out_of_range", format!("Must be from 1 to {UNITS_MAX}.")));
     }
     let reason = wire::note(reason, "reason")?.unwrap_or_else(|| format!("restocked by {}", seller.user_id));
     let sku = known(&shop, id.0).await?;
@@ -112,6 +113,7 @@ pub async fn restock(
     responses((status = 200, body = Stock), (status = 409, description = "insufficient_stock")))]
 pub async fn adjust(
     _: Seller,
+    _: Unversioned,
     request: KeyedJson<Adjust>,
     id: Path<Uuid>,
     shop: Data<Shop>,
@@ -119,10 +121,10 @@ pub async fn adjust(
     let Adjust { delta, reason } = request.body;
     if delta == 0 || !(-UNITS_MAX..=UNITS_MAX).contains(&delta) {
         let detail = format!("Must be from -{UNITS_MAX} to {UNITS_MAX} and not zero.");
-        return Err(Problem::field("delta", "invalid", detail));
+        return Err(Problem::field("delta", "out_of_range", detail));
     }
     let Some(reason) = wire::note(Some(reason), "reason")? else {
-        return Err(Problem::field("reason", "missing", "An adjustment needs a reason."));
+        return Err(Problem::field("reason", "required", "An adjustment needs a reason."));
     };
     let sku = known(&shop, id.0).await?;
     change(&shop, sku, |key| Command::Adjust { delta, reason, key }, request.key).await

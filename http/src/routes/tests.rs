@@ -209,7 +209,8 @@ async fn bodies_are_checked_before_a_handler_runs() {
     let app = app(&shell(|config| config.server.body_bytes_max = 64)).await;
     let answer = send(&app, post("/t/json", r#"{"quantity":2}"#)).await;
     assert_eq!((answer.status, answer.json()), (201, json!({"quantity": 2})));
-    assert_eq!(send(&app, post("/t/json", "")).await.code(), code(400, "malformed"));
+    let answer = send(&app, post("/t/json", "")).await;
+    assert_eq!((answer.status, answer.json()), (201, json!({"quantity": null})), "no body is {{}}");
 
     let answer = send(&app, post("/t/json", r#"{"quantity":2,"price":"0.01"}"#)).await;
     assert_eq!(answer.code(), code(422, "invalid_request"));
@@ -299,17 +300,25 @@ async fn who_may_call_is_enforced() {
         assert!(answer.header("www-authenticate").starts_with("Bearer"), "{path}");
     }
     assert_eq!(send(&app, get("/t/maybe")).await.body, "unknown");
-    for bad in ["Bearer", "Bearer x", "Basic abc", "Bearer a.b.c"] {
-        for path in ["/t/user", "/t/maybe"] {
-            let answer = send(&app, get(path).insert_header(("authorization", bad))).await;
-            assert_eq!(answer.code(), code(401, "unauthenticated"), "{path} with {bad:?}");
-        }
+    let (missing, invalid) = ("Bearer", "Bearer error=\"invalid_token\"");
+    for (bad, challenge) in
+        [("Bearer", missing), ("Basic abc", missing), ("Bearer x", invalid), ("Bearer a.b.c", invalid)]
+    {
+        let answer = send(&app, get("/t/user").insert_header(("authorization", bad))).await;
+        assert_eq!(answer.code(), code(401, "unauthenticated"), "{bad:?}");
+        assert_eq!(answer.header("www-authenticate"), challenge, "{bad:?}");
+        let told = answer.json()["detail"] == "The access token is not valid here, or its session is over.";
+        assert_eq!(told, challenge == invalid, "{bad:?}");
+        // What is public is so for everybody.
+        let answer = send(&app, get("/t/maybe").insert_header(("authorization", bad))).await;
+        assert_eq!((answer.status, &*answer.body), (200, &b"unknown"[..]), "{bad:?}");
     }
     let long_ago = Timestamp::from_millis(1_700_000_000_000);
     let expired = shell.signer.issue(user, Role::User, Uuid::now_v7(), long_ago).unwrap().access_token;
     let answer =
         send(&app, get("/t/user").insert_header(("authorization", format!("Bearer {expired}")))).await;
     assert_eq!(answer.code(), code(401, "token_expired"));
+    assert_eq!(answer.header("www-authenticate"), invalid);
 }
 
 #[actix_web::test]
@@ -521,6 +530,16 @@ async fn every_code_has_a_page() {
     assert_eq!(send(&app, get("/problems/nothing")).await.code(), code(404, "not_found"));
 }
 
+/// An address with something in the place of its braces: a number for a shard, else an id.
+fn filled(path: &str) -> String {
+    let id = if path.contains("/shards/") { "7" } else { "0192f0c1-7c1a-7000-8000-000000000000" };
+    let mut path = path.to_owned();
+    while let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
+        path.replace_range(from..=to, id);
+    }
+    path
+}
+
 /// Without the shop's own state a handler that is reached fails, which is enough to know that it was.
 #[actix_web::test]
 async fn every_route_lets_in_whom_the_table_says() {
@@ -528,11 +547,7 @@ async fn every_route_lets_in_whom_the_table_says() {
     let app = app(&shell).await;
     let callers = [None, Some(Role::User), Some(Role::Seller), Some(Role::Admin)];
     for row in table() {
-        // Whatever stands in braces is an id.
-        let mut path = row.path.to_owned();
-        while let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
-            path.replace_range(from..=to, "0192f0c1-7c1a-7000-8000-000000000000");
-        }
+        let path = filled(row.path);
         for caller in callers {
             let allowed = match row.access {
                 Access::Public => true,
@@ -548,6 +563,38 @@ async fn every_route_lets_in_whom_the_table_says() {
             let refused = if caller.is_none() { 401 } else { 403 };
             let as_told = if allowed { status != 401 && status != 403 } else { status == refused };
             assert!(as_told, "{} {} as {caller:?} answers {status}", row.method, row.path);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn every_post_refuses_what_it_does_not_know() {
+    let shell = shell(|config| config.limits.enabled = false);
+    let app = app(&shell).await;
+    let admin = token(&shell, somebody(), Role::Admin);
+    for row in table().iter().filter(|row| row.method == Method::POST) {
+        let sent = |body| post(&filled(row.path), body).insert_header(("authorization", admin.as_str()));
+        let answer = send(&app, sent(r#"{"stranger":1}"#)).await;
+        assert_eq!(answer.code(), code(422, "invalid_request"), "{}", row.path);
+        assert_eq!(answer.field(), ("stranger".into(), "unknown".into()), "{}", row.path);
+        let answer = send(&app, sent("{}").insert_header(("content-type", "text/plain"))).await;
+        assert_eq!(answer.code(), code(415, "unsupported_media_type"), "{}", row.path);
+    }
+}
+
+#[actix_web::test]
+async fn a_version_is_never_passed_over() {
+    let shell = shell(|config| config.limits.enabled = false);
+    let app = app(&shell).await;
+    let admin = token(&shell, somebody(), Role::Admin);
+    let of_sellers = |row: &&Row| matches!(row.access, Access::Seller | Access::Admin);
+    for row in table().iter().filter(of_sellers).filter(|row| row.method != Method::GET) {
+        let versioned = row.path.ends_with("/products/{id}") || row.path == "/api/product/{id}";
+        for (expected, refused) in [("\"999\"", !versioned), ("W/\"1\"", true), ("*", false)] {
+            let request = TestRequest::with_uri(&filled(row.path)).method(row.method.clone());
+            let request = request.insert_header(("authorization", admin.as_str()));
+            let answer = send(&app, request.insert_header(("if-match", expected))).await;
+            assert_eq!(answer.status == 412, refused, "{} {} {expected}", row.method, row.path);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Shapes that more than one resource shares.
 
-use actix_web::HttpResponse;
+use actix_web::{
+    HttpResponse,
+    http::header::{HeaderName, HeaderValue, LOCATION},
+};
 use serde::{Deserialize, Deserializer, Serialize};
 use stampede_actors::kernel::{
     Money, Timestamp,
@@ -18,6 +21,7 @@ const PAGE_MAX: u32 = 10_000;
 
 /// Which page of a list.
 #[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Paging {
     /// From 1.
     pub page: Option<u32>,
@@ -30,12 +34,12 @@ impl Paging {
     pub fn checked(self) -> Result<(u32, u32), Problem> {
         let (page, size) = (self.page.unwrap_or(1), self.page_size.unwrap_or(PAGE_SIZE));
         if !(1..=PAGE_MAX).contains(&page) {
-            return Err(Problem::field("page", "invalid", format!("Must be from 1 to {PAGE_MAX}.")));
+            return Err(Problem::field("page", "out_of_range", format!("Must be from 1 to {PAGE_MAX}.")));
         }
         if !(1..=PAGE_SIZE_MAX).contains(&size) {
             return Err(Problem::field(
                 "page_size",
-                "invalid",
+                "out_of_range",
                 format!("Must be from 1 to {PAGE_SIZE_MAX}."),
             ));
         }
@@ -66,6 +70,11 @@ impl<T> PageOf<T> {
     }
 }
 
+/// The body of a request that says everything in its address.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
 /// The quantity of who does not say.
 pub const fn one() -> i64 {
     1
@@ -84,17 +93,19 @@ where
 pub fn quantity(given: Option<i64>, field: &'static str) -> Result<u32, Problem> {
     match u32::try_from(given.unwrap_or(1)) {
         Ok(quantity) if (1..=QUANTITY_MAX).contains(&quantity) => Ok(quantity),
-        Ok(_) | Err(_) => Err(Problem::field(field, "invalid", format!("Must be from 1 to {QUANTITY_MAX}."))),
+        Ok(_) | Err(_) => {
+            Err(Problem::field(field, "out_of_range", format!("Must be from 1 to {QUANTITY_MAX}.")))
+        }
     }
 }
 
 /// A price that may be set.
-pub fn price(text: &str, field: &'static str) -> Result<Money, Problem> {
+pub fn price(text: &str, field: &str) -> Result<Money, Problem> {
     let price: Money = text
         .parse()
-        .map_err(|error| Problem::field(field, "invalid", format!("Must be an amount: {error}.")))?;
+        .map_err(|error| Problem::field(field, "format", format!("Must be an amount: {error}.")))?;
     if price == Money::ZERO {
-        return Err(Problem::field(field, "invalid", "Must be more than nothing."));
+        return Err(Problem::field(field, "out_of_range", "Must be more than 0.00."));
     }
     Ok(price)
 }
@@ -102,7 +113,7 @@ pub fn price(text: &str, field: &'static str) -> Result<Money, Problem> {
 /// A moment in RFC 3339.
 pub fn moment(text: &str, field: &'static str) -> Result<Timestamp, Problem> {
     Timestamp::parse(text)
-        .map_err(|_| Problem::field(field, "invalid", "Must be a moment such as \"2026-11-20T08:00:00Z\"."))
+        .map_err(|_| Problem::field(field, "format", "Must be a moment such as \"2026-11-20T08:00:00Z\"."))
 }
 
 /// A note or reason: some text of bounded length.
@@ -115,9 +126,16 @@ pub fn note(text: Option<String>, field: &'static str) -> Result<Option<String>,
     }
 }
 
+/// Says where that stands which an answer tells of.
+pub fn located(mut response: HttpResponse, path: &str) -> HttpResponse {
+    if let Ok(address) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(LOCATION, address);
+    }
+    response
+}
+
 /// Marks an answer that repeats an earlier one.
 pub fn replayed(mut response: HttpResponse, replayed: bool) -> HttpResponse {
-    use actix_web::http::header::{HeaderName, HeaderValue};
     if replayed {
         response
             .headers_mut()
