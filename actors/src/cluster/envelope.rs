@@ -16,7 +16,7 @@ use crate::{
     engine::clock,
     kernel::{
         Timestamp,
-        limits::{CLOCK_SKEW_MS_MAX, SENDERS_KNOWN_MAX},
+        limits::{CLOCK_SKEW_MS_MAX, HEADERS_BYTES_MAX, PAYLOAD_BYTES_MIN, SENDERS_KNOWN_MAX},
     },
 };
 
@@ -65,6 +65,12 @@ impl Rejected {
     }
 }
 
+/// Bytes of a payload that the broker takes beside its headers.
+pub fn payload_max(client: &async_nats::Client) -> usize {
+    // Zero as long as it was never reached.
+    client.server_info().max_payload.max(PAYLOAD_BYTES_MIN) - HEADERS_BYTES_MAX
+}
+
 /// Seals this node's messages and opens others'.
 pub struct Seal {
     key: Hmac<Sha256>,
@@ -100,6 +106,24 @@ impl Seal {
         let seal = self.mac(subject, &payload).finalize().into_bytes();
         headers.insert(SEAL, data_encoding::HEXLOWER.encode(&seal).as_str());
         (headers, payload.into())
+    }
+
+    /// Messages ready to be sent on a subject, each with how many of the bodies are in it: as many as the
+    /// broker takes. One that is too large by itself is refused there.
+    pub fn close_all<T: Serialize>(
+        &self,
+        subject: &str,
+        bodies: &[T],
+        bytes_max: usize,
+    ) -> Vec<(usize, HeaderMap, bytes::Bytes)> {
+        let (headers, payload) = self.close(subject, bodies);
+        if payload.len() <= bytes_max || bodies.len() < 2 {
+            return vec![(bodies.len(), headers, payload)];
+        }
+        let (first, second) = bodies.split_at(bodies.len() / 2);
+        let mut messages = self.close_all(subject, first, bytes_max);
+        messages.extend(self.close_all(subject, second, bytes_max));
+        messages
     }
 
     /// Opens a message that arrived, each once.
@@ -148,5 +172,29 @@ impl Seal {
         mac.update(b"\n");
         mac.update(payload);
         mac
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_message_is_larger_than_the_broker_takes() {
+        let seal = Seal::new(b"a secret", "node-1").unwrap();
+        let bodies: Vec<String> = (0..10).map(|number| number.to_string().repeat(700)).collect();
+        let messages = seal.close_all("subject", &bodies, 3_000);
+        let mut heard = Vec::new();
+        for (count, _, payload) in messages {
+            assert!(payload.len() <= 3_000, "{}", payload.len());
+            let envelope: Envelope<Vec<String>> = serde_json::from_slice(&payload).unwrap();
+            assert_eq!(envelope.body.len(), count);
+            heard.extend(envelope.body);
+        }
+        assert_eq!(heard, bodies, "in their order");
+        let whole = seal.close_all("subject", &bodies, 100_000);
+        assert_eq!(whole.len(), 1);
+        // What is too large by itself is for the broker to refuse.
+        assert_eq!(seal.close_all("subject", &bodies[..1], 100).len(), 1);
     }
 }

@@ -23,7 +23,7 @@ use tracing::{debug, warn};
 
 use super::{
     Routes,
-    envelope::Seal,
+    envelope::{Seal, payload_max},
     tell::{self, Telling},
 };
 use crate::{
@@ -239,18 +239,20 @@ async fn send(
             let (asked, receipts): (Vec<Asked>, Vec<_>) =
                 together.into_iter().map(|outgoing| (outgoing.asked, outgoing.receipt)).unzip();
             let subject = ask_subject(shard, epoch);
-            let (headers, payload) = seal.close(&subject, &asked);
-            let moved = async {
-                routes.clone().left(shard, Place::There { epoch }).await;
-                tokio::time::sleep(Duration::from_millis(LATE_ANSWER_MS)).await;
-            };
-            let receipt = tokio::select! {
-                receipt = request(&client, subject, headers, payload) => receipt,
-                // Nobody is there any more who would give one, and others wait behind these.
-                () = moved => Receipt::Unknown,
-            };
-            for waiting in receipts {
-                let _ = waiting.send(receipt);
+            let mut receipts = receipts.into_iter();
+            for (count, headers, payload) in seal.close_all(&subject, &asked, payload_max(&client)) {
+                let moved = async {
+                    routes.clone().left(shard, Place::There { epoch }).await;
+                    tokio::time::sleep(Duration::from_millis(LATE_ANSWER_MS)).await;
+                };
+                let receipt = tokio::select! {
+                    receipt = request(&client, subject.clone(), headers, payload) => receipt,
+                    // Nobody is there any more who would give one, and others wait behind these.
+                    () = moved => Receipt::Unknown,
+                };
+                for waiting in receipts.by_ref().take(count) {
+                    let _ = waiting.send(receipt);
+                }
             }
         }
     }

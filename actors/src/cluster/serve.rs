@@ -15,7 +15,7 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    envelope::Seal,
+    envelope::{Seal, payload_max},
     link::{Answered, Asked, LinkMetrics, answer_subject, ask_subject},
     tell,
 };
@@ -193,9 +193,20 @@ async fn send_answers(client: Client, seal: Arc<Seal>, mut outgoing: mpsc::Unbou
         }
         for (to, answers) in by_node {
             let subject = answer_subject(&to);
-            let (headers, payload) = seal.close(&subject, &answers);
-            if let Err(cause) = client.publish_with_headers(subject, headers, payload).await {
-                warn!(%cause, "answers to another node were not sent");
+            let mut left = answers.as_slice();
+            for (count, headers, payload) in seal.close_all(&subject, &answers, payload_max(&client)) {
+                let (sent, rest) = left.split_at(count);
+                left = rest;
+                let Err(cause) = client.publish_with_headers(subject.clone(), headers, payload).await else {
+                    continue;
+                };
+                warn!(%cause, count, "answers to another node were not sent");
+                // One that is too large for the broker: whoever waits for it waits in vain.
+                let unsayable =
+                    |answered: &Answered| Answered { n: answered.n, answer: RemoteAnswer::Unreadable };
+                let unsayable: Vec<Answered> = sent.iter().map(unsayable).collect();
+                let (headers, payload) = seal.close(&subject, &unsayable);
+                drop(client.publish_with_headers(subject.clone(), headers, payload).await);
             }
         }
     }

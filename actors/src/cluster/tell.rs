@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 
 use super::{
     Server,
-    envelope::Seal,
+    envelope::{Seal, payload_max},
     link::{Asked, Receipt},
 };
 use crate::{
@@ -84,22 +84,24 @@ pub(super) async fn send(
         let (asked, receipts): (Vec<Asked>, Vec<_>) =
             gathered.drain(..).map(|telling| (telling.asked, telling.receipt)).unzip();
         let subject = tell_subject(shard);
-        let (headers, payload) = seal.close(&subject, &asked);
-        let published = async {
-            let sent = jetstream.publish_with_headers(subject, headers, payload).await;
-            sent.map_err(|error| error.to_string())?.await.map_err(|error| error.to_string())
-        };
-        let receipt = match published.await {
-            Ok(_) => Receipt::Received,
-            Err(cause) => {
-                debug!(cause, shard, "commands did not get into the queue");
-                // It may be missing. The sender tries again.
-                drop(queue(&jetstream, replicas).await);
-                Receipt::Unknown
+        let mut receipts = receipts.into_iter();
+        for (count, headers, payload) in seal.close_all(&subject, &asked, payload_max(&client)) {
+            let published = async {
+                let sent = jetstream.publish_with_headers(subject.clone(), headers, payload).await;
+                sent.map_err(|error| error.to_string())?.await.map_err(|error| error.to_string())
+            };
+            let receipt = match published.await {
+                Ok(_) => Receipt::Received,
+                Err(cause) => {
+                    debug!(cause, shard, "commands did not get into the queue");
+                    // It may be missing. The sender tries again.
+                    drop(queue(&jetstream, replicas).await);
+                    Receipt::Unknown
+                }
+            };
+            for waiting in receipts.by_ref().take(count) {
+                let _ = waiting.send(receipt);
             }
-        };
-        for waiting in receipts {
-            let _ = waiting.send(receipt);
         }
     }
 }

@@ -150,6 +150,10 @@ pub const RELAY_LOOK_MS: u64 = 2_000;
 pub const STREAM_GRACE_MS: u64 = 3_000;
 /// How long the stream keeps an event; the journal keeps it for ever.
 pub const EVENTS_KEPT_SECONDS: u64 = 7 * 86_400;
+/// Bytes of a message that every broker takes.
+pub const PAYLOAD_BYTES_MIN: usize = 64 << 10;
+/// Bytes of a message's headers.
+pub const HEADERS_BYTES_MAX: usize = 1 << 10;
 /// How long a message of the work queue may take to be answered before it is sent again.
 pub const TELL_ANSWER_MS: u64 = 3_000;
 /// How often the broker says that a quiet work queue is still there.
