@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     Catalog, Category,
     error::ReadError,
-    model::{Offer, Product, Sku},
+    model::{Offer, Product, ProductStatus, Sku},
 };
 use crate::{
     engine::{Database, column},
@@ -126,6 +126,12 @@ impl Catalog {
         self.memory.products.try_get_with(id, load).await.map_err(ReadError::Database)
     }
 
+    /// The product of that id as its row has it, deleted or not.
+    pub async fn record(&self, id: ProductId) -> Result<Option<Arc<Product>>, ReadError> {
+        let mut connection = self.db.connection().await?;
+        Ok(load_record(&mut connection, id).await?.map(Arc::new))
+    }
+
     /// What an order line needs to know of that SKU.
     pub async fn offer(&self, sku_id: SkuId) -> Result<Option<Offer>, ReadError> {
         let owner = self.memory.owners.try_get_with(sku_id, owner(&self.db, sku_id)).await;
@@ -196,19 +202,20 @@ async fn owner(db: &Database, sku_id: SkuId) -> Result<Option<ProductId>, sqlx::
     Ok(product_id.map(ProductId))
 }
 
-/// A product from its row, past the memory.
+/// A product from its row, past the memory, unless it is deleted.
 pub(super) async fn load(
     connection: &mut PgConnection,
     id: ProductId,
 ) -> Result<Option<Product>, sqlx::Error> {
-    sqlx::query_as(concat!(
-        "SELECT ",
-        product_columns!(),
-        " FROM product p WHERE p.id = $1 AND p.status <> 'deleted'"
-    ))
-    .bind(id.0)
-    .fetch_optional(connection)
-    .await
+    let record = load_record(connection, id).await?;
+    Ok(record.filter(|product| product.status != ProductStatus::Deleted))
+}
+
+async fn load_record(connection: &mut PgConnection, id: ProductId) -> Result<Option<Product>, sqlx::Error> {
+    sqlx::query_as(concat!("SELECT ", product_columns!(), " FROM product p WHERE p.id = $1"))
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await
 }
 
 async fn load_by_skus(connection: &mut PgConnection, sku_ids: &[Uuid]) -> Result<Vec<Product>, sqlx::Error> {

@@ -331,7 +331,7 @@ fn valid_terms(terms: &Terms) -> Result<(), Refusal> {
 }
 
 /// Whether the key stands for an accepted command; an error if that had another body.
-fn repeats(state: &State, key: Option<IdempotencyKey>) -> Result<bool, Refusal> {
+pub(super) fn repeats(state: &State, key: Option<IdempotencyKey>) -> Result<bool, Refusal> {
     match key.and_then(|key| state.keys.get(&key.key).map(|known| (known.body, key.body))) {
         None => Ok(false),
         Some((known, given)) if known == given => Ok(true),

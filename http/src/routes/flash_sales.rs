@@ -7,7 +7,7 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
-    kernel::{Code, FlashSaleId, SkuId, Timestamp, limits::UNITS_MAX},
+    kernel::{Code, FlashSaleId, IdempotencyKey, SkuId, Timestamp, limits::UNITS_MAX},
     order::Status,
     projection::{self, SaleRow},
     stock::{
@@ -283,7 +283,10 @@ pub async fn create(
     let sku = SkuId(new.sku_id);
     let offer = shop.catalog.offer(sku).await.map_err(|error| Problem::unavailable(&error))?;
     let Some(offer) = offer else {
-        return Err(Problem::field("sku_id", "unknown", "There is no such SKU."));
+        let before = opened_before(&shop, sku, request.key).await?;
+        let unknown = || Problem::field("sku_id", "unknown", "There is no such SKU.");
+        let view = before.ok_or_else(unknown)?;
+        return Ok(wire::replayed(created(sku, &view, now), true));
     };
     if !(1..=UNITS_MAX).contains(&new.quantity) {
         return Err(Problem::field("quantity", "invalid", format!("Must be from 1 to {UNITS_MAX}.")));
@@ -308,8 +311,24 @@ pub async fn create(
     let answered = answered.await?;
     let Answer::Sale(view) = answered.answer else { return Err(Problem::new(Code::Internal)) };
     shop.remember_sale(view.id, sku).await;
-    let response = HttpResponse::Created().json(FlashSale::of_view(sku, &view, now));
-    Ok(wire::replayed(response, answered.replayed))
+    Ok(wire::replayed(created(sku, &view, now), answered.replayed))
+}
+
+fn created(sku: SkuId, view: &SaleView, now: Timestamp) -> HttpResponse {
+    HttpResponse::Created().json(FlashSale::of_view(sku, view, now))
+}
+
+/// The sale that was opened or extended under a key before, if one was.
+pub(super) async fn opened_before(
+    shop: &Shop,
+    sku: SkuId,
+    key: Option<IdempotencyKey>,
+) -> Result<Option<Box<SaleView>>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    match shop.actors.stock.query(sku.0, sku, StockQuery::Made(key)).await.map_err(refusal::stock)? {
+        Answer::Sale(view) => Ok(Some(view)),
+        Answer::Done | Answer::Reservation(_) | Answer::Stock(_) | Answer::Mine(_) => Ok(None),
+    }
 }
 
 /// Changes the terms of a flash sale that is not closed.

@@ -52,7 +52,7 @@ pub struct Product {
     pub tags: Vec<String>,
     #[schema(value_type = Object)]
     pub specs: Value,
-    /// `draft`, `active` or `inactive`.
+    /// `draft`, `active` or `inactive`; `deleted` only where the request that made it is repeated.
     #[schema(value_type = String)]
     pub status: &'static str,
     pub rating: f64,
