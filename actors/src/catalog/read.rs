@@ -132,10 +132,23 @@ impl Catalog {
         Ok(load_record(&mut connection, id).await?.map(Arc::new))
     }
 
+    /// The product that a SKU belongs to, deleted or not.
+    pub async fn product_of(&self, sku_id: SkuId) -> Result<Option<Arc<Product>>, ReadError> {
+        let Some(id) = self.owner_of(sku_id).await? else { return Ok(None) };
+        match self.by_id(id).await? {
+            Some(product) => Ok(Some(product)),
+            None => self.record(id).await,
+        }
+    }
+
+    async fn owner_of(&self, sku_id: SkuId) -> Result<Option<ProductId>, ReadError> {
+        let owner = self.memory.owners.try_get_with(sku_id, owner(&self.db, sku_id)).await;
+        owner.map_err(ReadError::Database)
+    }
+
     /// What an order line needs to know of that SKU.
     pub async fn offer(&self, sku_id: SkuId) -> Result<Option<Offer>, ReadError> {
-        let owner = self.memory.owners.try_get_with(sku_id, owner(&self.db, sku_id)).await;
-        let Some(product_id) = owner.map_err(ReadError::Database)? else { return Ok(None) };
+        let Some(product_id) = self.owner_of(sku_id).await? else { return Ok(None) };
         Ok(self.by_id(product_id).await?.and_then(|product| product.offer(sku_id)))
     }
 

@@ -131,7 +131,7 @@ pub async fn replace_product(
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let new = body.0.checked(Amounts::TextsOrNumbers)?;
-    products::set(&shop, seller.user_id, ProductId(id.0), new, version).await
+    products::set(&shop, &seller, ProductId(id.0), new, version).await
 }
 
 /// Buys a product directly.
