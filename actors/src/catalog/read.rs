@@ -152,7 +152,14 @@ impl Catalog {
         Ok(self.by_id(product_id).await?.and_then(|product| product.offer(sku_id)))
     }
 
-    /// The same for the product's default SKU.
+    /// The same as the row has it now, past the memory.
+    pub async fn offer_now(&self, sku_id: SkuId) -> Result<Option<Offer>, ReadError> {
+        let Some(product_id) = self.owner_of(sku_id).await? else { return Ok(None) };
+        let mut connection = self.db.connection().await?;
+        Ok(load(&mut connection, product_id).await?.and_then(|product| product.offer(sku_id)))
+    }
+
+    /// The offer of the product's default SKU.
     pub async fn default_offer(&self, product_id: ProductId) -> Result<Option<Offer>, ReadError> {
         Ok(self.by_id(product_id).await?.and_then(|product| product.offer(product.default_sku_id)))
     }

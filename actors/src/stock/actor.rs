@@ -76,6 +76,10 @@ impl Entity for Stock {
                 Some(sale) => Ok(Answer::Sale(Box::new(SaleView::of(*id, sale, now)))),
                 None => Err(Refusal::UnknownSale),
             },
+            Query::OpenSale => Ok(match decide::sale_that_is_not_over(state, now) {
+                Some(id) => sale(state, id, now),
+                None => Answer::Done,
+            }),
             Query::Mine { sale, user } => match state.sales.get(sale) {
                 Some(sale) => Ok(Answer::Mine(
                     sale.buyers

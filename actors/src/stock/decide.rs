@@ -273,6 +273,13 @@ pub(super) fn sale_that_is_on(state: &State, now: Timestamp) -> Option<FlashSale
     state.sales.iter().rev().find(|(_, sale)| on(sale)).map(|(id, _)| *id)
 }
 
+/// The newest sale that is not over: it may be bought from, or will be, or would be if it were not paused
+/// or sold out.
+pub(super) fn sale_that_is_not_over(state: &State, now: Timestamp) -> Option<FlashSaleId> {
+    let open = |sale: &Sale| sale.closed_at.is_none() && now < sale.terms.ends_at;
+    state.sales.iter().rev().find(|(_, sale)| open(sale)).map(|(id, _)| *id)
+}
+
 fn decide_amend(
     state: &State,
     id: FlashSaleId,

@@ -234,6 +234,8 @@ pub enum Command {
 pub enum Query {
     Stock,
     Sale(FlashSaleId),
+    /// A sale that is not over, if there is one.
+    OpenSale,
     /// A user's own reservations in a sale.
     Mine {
         sale: FlashSaleId,

@@ -7,6 +7,7 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
+    catalog::Offer,
     kernel::{Code, FlashSaleId, IdempotencyKey, SkuId, Timestamp, limits::UNITS_MAX},
     order::Status,
     projection::{self, SaleRow},
@@ -272,7 +273,8 @@ pub async fn mine(caller: Auth, id: Path<Uuid>, shop: Data<Shop>) -> Result<Http
 /// Opens a flash sale: its units leave the regular pool now, so that its start cannot fail.
 #[utoipa::path(post, path = "/api/v1/flash-sales", tag = "flash sales", request_body = NewFlashSale,
     security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 201, body = FlashSale), (status = 409, description = "insufficient_stock")))]
+    responses((status = 201, body = FlashSale),
+        (status = 409, description = "insufficient_stock, or conflict: it is not on the shelf")))]
 pub async fn create(
     _: Admin,
     request: KeyedJson<NewFlashSale>,
@@ -281,12 +283,14 @@ pub async fn create(
     let new = request.body;
     let now = shop.now();
     let sku = SkuId(new.sku_id);
-    let offer = shop.catalog.offer(sku).await.map_err(|error| Problem::unavailable(&error))?;
-    let Some(offer) = offer else {
-        let before = opened_before(&shop, sku, request.key).await?;
-        let unknown = || Problem::field("sku_id", "unknown", "There is no such SKU.");
-        let view = before.ok_or_else(unknown)?;
-        return Ok(wire::replayed(created(sku, &view, now), true));
+    let unknown = || Problem::field("sku_id", "unknown", "There is no such SKU.");
+    let offer = match on_shelf(&shop, sku, unknown).await {
+        Ok(offer) => offer,
+        Err(refused) => {
+            // It may have left the shelf since the sale was opened.
+            let view = opened_before(&shop, sku, request.key).await?.ok_or(refused)?;
+            return Ok(wire::replayed(created(sku, &view, now), true));
+        }
     };
     if !(1..=UNITS_MAX).contains(&new.quantity) {
         return Err(Problem::field("quantity", "invalid", format!("Must be from 1 to {UNITS_MAX}.")));
@@ -312,6 +316,20 @@ pub async fn create(
     let Answer::Sale(view) = answered.answer else { return Err(Problem::new(Code::Internal)) };
     shop.remember_sale(view.id, sku).await;
     Ok(wire::replayed(created(sku, &view, now), answered.replayed))
+}
+
+/// What a flash sale is made of: a SKU that is for sale.
+pub(super) async fn on_shelf(
+    shop: &Shop,
+    sku: SkuId,
+    unknown: impl FnOnce() -> Problem,
+) -> Result<Offer, Problem> {
+    let offer = shop.catalog.offer_now(sku).await.map_err(|error| Problem::unavailable(&error))?;
+    let offer = offer.ok_or_else(unknown)?;
+    if offer.active {
+        return Ok(offer);
+    }
+    Err(Problem::new(Code::Conflict).detail("The product or this SKU of it is not on the shelf."))
 }
 
 fn created(sku: SkuId, view: &SaleView, now: Timestamp) -> HttpResponse {

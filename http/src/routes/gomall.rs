@@ -217,6 +217,7 @@ fn no_sale() -> Problem {
     security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
     (status = 200, description = "Added to the running sale", body = FlashSale),
     (status = 201, description = "A new sale", body = FlashSale), (status = 404, body = ProblemShape),
+    (status = 409, description = "The product is not on the shelf", body = ProblemShape),
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn init_seckill(
     _: Admin,
@@ -231,11 +232,12 @@ pub async fn init_seckill(
     let sku = sku(&shop, product_id, key).await?;
     let opened = |view: &SaleView| key.is_some_and(|key| view.opened_under == Some(key.key));
     claimed(&shop, key, sku, async |sku| {
-        let offer = shop.catalog.offer(sku).await.map_err(|error| Problem::unavailable(&error))?;
-        let Some(offer) = offer else {
-            let before = flash_sales::opened_before(&shop, sku, key).await?;
-            let view = before.ok_or_else(unknown_product)?;
-            return Ok(wire::replayed(initialized(&shop, sku, &view, opened(&view)), true));
+        let offer = match flash_sales::on_shelf(&shop, sku, unknown_product).await {
+            Ok(offer) => offer,
+            Err(refused) => {
+                let view = flash_sales::opened_before(&shop, sku, key).await?.ok_or(refused)?;
+                return Ok(wire::replayed(initialized(&shop, sku, &view, opened(&view)), true));
+            }
         };
         let open = new_sale(&shop, &offer, stock, key);
         let sale = open.sale;

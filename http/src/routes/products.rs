@@ -12,8 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stampede_actors::{
     catalog::{self, Created, InitialStock, Order, Page, ProductFilter, SortBy, WriteError},
-    kernel::{CategoryId, Code, IdempotencyKey, Money, ProductId, SkuId, UserId, limits::KEYWORD_CHARS_MAX},
-    stock::{Answer, Command},
+    kernel::{
+        CategoryId, Code, FlashSaleId, IdempotencyKey, Money, ProductId, SkuId, UserId,
+        limits::KEYWORD_CHARS_MAX,
+    },
+    stock::{Answer, Command, Query as StockQuery},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -358,10 +361,11 @@ async fn apply(
     Ok(shown_as(HttpResponse::Ok(), &product, &stock_of(shop, &product).await?))
 }
 
-/// Deletes a product; orders of the past still name it.
+/// Deletes a product that has no flash sale any more; orders of the past still name it.
 #[utoipa::path(delete, path = "/api/v1/products/{id}", tag = "catalog", security(("bearer" = [])),
     params(("If-Match" = Option<String>, Header)), responses(
     (status = 204), (status = 404, body = ProblemShape),
+    (status = 409, description = "A flash sale of it is not over", body = ProblemShape),
     (status = 412, description = "The product has changed meanwhile", body = ProblemShape)))]
 pub async fn delete(
     seller: Seller,
@@ -370,8 +374,22 @@ pub async fn delete(
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let product = owned::product(&shop, &seller, ProductId(id.0)).await?;
+    for asked in join_all(product.skus.iter().map(|sku| open_sale(&shop, sku.id))).await {
+        if let Some(sale) = asked? {
+            let told = Problem::new(Code::Conflict).with("flash_sale_id", sale.to_string());
+            return Err(told.detail("A flash sale of the product is not over. Close it first."));
+        }
+    }
     shop.catalog.delete(product.id, version.0).await.map_err(not_written)?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// A flash sale of the SKU that is not over, as its actor knows.
+async fn open_sale(shop: &Shop, sku: SkuId) -> Result<Option<FlashSaleId>, Problem> {
+    match shop.actors.stock.query(sku.0, sku, StockQuery::OpenSale).await.map_err(refusal::stock)? {
+        Answer::Sale(view) => Ok(Some(view.id)),
+        Answer::Done | Answer::Reservation(_) | Answer::Stock(_) | Answer::Mine(_) => Ok(None),
+    }
 }
 
 /// Puts many products on the shelf, or takes them off it.
