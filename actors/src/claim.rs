@@ -52,6 +52,20 @@ pub async fn take(database: &Database, key: IdempotencyKey, sku: SkuId) -> Resul
     taken.map(SkuId).ok_or(ClaimError::Mismatch)
 }
 
+/// The SKU that the request of this key is about, if one is under way or was accepted.
+pub async fn target(database: &Database, key: IdempotencyKey) -> Result<Option<SkuId>, ClaimError> {
+    let mut connection = database.connection().await?;
+    let held: Option<(Uuid, Uuid)> =
+        sqlx::query_as("SELECT body, target FROM claim WHERE key = $1 AND holders > 0")
+            .bind(key.key.as_uuid())
+            .fetch_optional(&mut *connection)
+            .await?;
+    match held {
+        Some((body, _)) if body != key.body.as_uuid() => Err(ClaimError::Mismatch),
+        held => Ok(held.map(|(_, target)| SkuId(target))),
+    }
+}
+
 /// Gives a hold back: the request was refused.
 pub async fn give_back(database: &Database, key: IdempotencyKey) -> Result<(), DatabaseError> {
     let mut connection = database.connection().await?;

@@ -24,6 +24,8 @@ pub fn cases() -> Vec<Case> {
         a_lost_answer_is_told_again,
         a_cut_request_is_bought_once,
         sales_are_the_administrators,
+        only_what_is_on_the_shelf_has_a_flash_sale,
+        a_product_stays_until_its_flash_sale_is_over,
     ]
 }
 
@@ -395,4 +397,60 @@ async fn sales_are_the_administrators(engine: Engine) {
         list["data"].as_array().is_some_and(|sales| sales.iter().any(|shown| shown["id"] == sale)),
         "{list}"
     );
+}
+
+async fn only_what_is_on_the_shelf_has_a_flash_sale(engine: Engine) {
+    let shop = Shop::start(engine).await;
+    let product = shop.product("19.90", 10).await;
+    let path = format!("/api/v1/products/{}", product.id);
+    let requests = [
+        (
+            "/api/v1/flash-sales",
+            json!({
+                "sku_id": product.sku_id, "price": "0.01", "quantity": 1, "ends_at": "2099-01-01T00:00:00Z",
+            }),
+        ),
+        ("/api/seckill/init", json!({ "product_id": product.id, "stock": 1 })),
+    ];
+    for status in ["draft", "inactive"] {
+        shop.admin.patch(&path, &json!({ "status": status })).await.ok(200);
+        for (path, body) in &requests {
+            shop.admin.post(path, body).await.problem(409, "conflict");
+        }
+        assert_eq!(shop.regular(&product.sku_id).await, [10, 0, 0]);
+        shop.admin.patch(&path, &json!({ "status": "active" })).await.ok(200);
+        for (path, body) in &requests {
+            let opened = shop.admin.post(path, body).await;
+            let close = format!("{}/close", sale_path(opened.str("id")));
+            shop.admin.post(&close, &json!({})).await.ok(200);
+        }
+    }
+}
+
+async fn a_product_stays_until_its_flash_sale_is_over(engine: Engine) {
+    let shop = Shop::start(engine).await;
+    let buyer = shop.buyer("lin").await.client;
+    for what in ["scheduled", "running", "paused", "sold out"] {
+        let product = shop.product("19.90", 10).await;
+        let path = format!("/api/v1/products/{}", product.id);
+        let starts_in = if what == "scheduled" { 600 } else { -1 };
+        let sale = shop.flash_sale(&product, &FlashSale { starts_in, ..FlashSale::of(1) }).await;
+        if what == "paused" {
+            shop.admin.post(&format!("{}/pause", sale_path(&sale)), &json!({})).await.ok(200);
+        }
+        if what == "sold out" {
+            buyer.purchase(&sale, 1).send().await.bought();
+        }
+        let refused = shop.admin.delete(&path).await.problem(409, "conflict");
+        assert_eq!(refused["flash_sale_id"], sale, "{what}");
+        shop.anonymous().get(&path).await.ok(200);
+        if what == "running" {
+            let now = OffsetDateTime::now_utc().format(&Rfc3339).expect("a moment can be written");
+            shop.admin.patch(&sale_path(&sale), &json!({ "ends_at": now })).await.ok(200);
+        } else {
+            shop.admin.post(&format!("{}/close", sale_path(&sale)), &json!({})).await.ok(200);
+        }
+        shop.admin.delete(&path).await.ok(204);
+        shop.stock(&product.sku_id).await;
+    }
 }

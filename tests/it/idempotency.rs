@@ -18,7 +18,11 @@ pub fn cases() -> Vec<Case> {
         a_product_is_made_once,
         a_key_holds_for_one_body_whatever_it_buys,
         a_refused_request_leaves_its_key_free,
-        an_order_is_found_by_its_key_after_its_product_left_the_shelf,
+        an_order_is_found_by_its_key_after_its_product_is_deleted,
+        a_purchase_is_found_by_its_key_after_its_sale_is_over,
+        a_flash_sale_is_found_by_its_key_after_its_product_is_deleted,
+        a_product_is_found_by_its_key_after_it_is_deleted,
+        what_a_key_did_for_a_sale_is_told_again,
         a_flash_sale_is_opened_once,
         a_key_is_its_users_and_its_routes,
     ]
@@ -196,19 +200,132 @@ async fn a_refused_request_leaves_its_key_free(engine: Engine) {
     assert_eq!(shop.stock(&other.sku_id).await["available"], 1);
 }
 
-async fn an_order_is_found_by_its_key_after_its_product_left_the_shelf(engine: Engine) {
-    let (shop, product, me) = stage(engine).await;
-    let order = |key: &'static str| {
-        let body = json!({ "items": [{ "sku_id": product.sku_id, "quantity": 1 }] });
-        me.request(Method::POST, "/api/v1/orders").json(&body).key(key).send()
-    };
-    let first = order("mine").await.bought();
-    shop.admin.delete(&format!("/api/v1/products/{}", product.id)).await.ok(204);
-    let gone = || async { (order("another").await.status == 404).then_some(()) };
-    eventually(gone, "the product is not for sale any more").await;
-    let again = order("mine").await;
+async fn keyed(client: &Client, path: &str, body: &Value, key: &str) -> Reply {
+    client.request(Method::POST, path).json(body).key(key).send().await
+}
+
+/// A repeat: marked as one, with what the first answer named.
+#[track_caller]
+fn same(again: &Reply, first: &Reply, member: &str) {
     assert_eq!(again.header("idempotent-replayed"), "true", "{}", again.text());
-    assert_eq!(again.bought()["order_no"], first["order_no"]);
+    assert_eq!((again.status, again.str(member)), (first.status, first.str(member)), "{}", again.text());
+}
+
+async fn delete(shop: &Shop, product: &str) {
+    shop.admin.delete(&format!("/api/v1/products/{product}")).await.ok(204);
+}
+
+async fn an_order_is_found_by_its_key_after_its_product_is_deleted(engine: Engine) {
+    let (shop, product, me) = stage(engine).await;
+    let requests = [
+        ("/api/v1/orders", json!({ "items": [{ "sku_id": product.sku_id, "quantity": 1 }] })),
+        ("/api/order", json!({ "product_id": product.id, "quantity": 1 })),
+    ];
+    let mut firsts = Vec::new();
+    for (path, body) in &requests {
+        firsts.push(keyed(&me, path, body, "mine").await.bought());
+    }
+    delete(&shop, &product.id).await;
+    for ((path, body), first) in requests.iter().zip(firsts) {
+        keyed(&me, path, body, "another").await.problem(404, "not_found");
+        let again = keyed(&me, path, body, "mine").await;
+        assert_eq!(again.header("idempotent-replayed"), "true", "{}", again.text());
+        assert_eq!(again.bought()["order_no"], first["order_no"]);
+    }
+    let (path, other) = ("/api/order", json!({ "product_id": product.id, "quantity": 2 }));
+    keyed(&me, path, &other, "mine").await.problem(422, "idempotency_mismatch");
+}
+
+async fn a_purchase_is_found_by_its_key_after_its_sale_is_over(engine: Engine) {
+    let shop = Shop::start(engine).await;
+    let (lin, wei) = (shop.buyer("lin").await.client, shop.buyer("wei").await.client);
+    for ended in [true, false] {
+        let product = shop.product("19.90", 50).await;
+        let sale = shop.flash_sale(&product, &FlashSale::of(5)).await;
+        let (path, body) = ("/api/seckill", json!({ "product_id": product.id }));
+        let key = product.id.as_str();
+        let first = keyed(&lin, path, &body, key).await.bought();
+        let found = async |what: &str| {
+            let again = keyed(&lin, path, &body, key).await;
+            assert_eq!(again.header("idempotent-replayed"), "true", "{what}: {}", again.text());
+            assert_eq!(again.bought()["order_no"], first["order_no"], "{what}");
+        };
+        if ended {
+            let now = OffsetDateTime::now_utc().format(&Rfc3339).expect("a moment");
+            shop.admin
+                .patch(&format!("/api/v1/flash-sales/{sale}"), &json!({ "ends_at": now }))
+                .await
+                .ok(200);
+        } else {
+            shop.admin.post(&format!("/api/v1/flash-sales/{sale}/close"), &json!({})).await.ok(200);
+        }
+        let over = || async { (keyed(&wei, path, &body, key).await.status == 404).then_some(()) };
+        eventually(over, "there is no sale any more").await;
+        found("the sale is over").await;
+        let elsewhere = json!({ "product_id": product.sku_id });
+        keyed(&lin, path, &elsewhere, key).await.problem(422, "idempotency_mismatch");
+
+        let next = shop.flash_sale(&product, &FlashSale::of(1)).await;
+        let bought = || async { (keyed(&wei, path, &body, key).await.status < 300).then_some(()) };
+        eventually(bought, "the next sale is on").await;
+        keyed(&lin, path, &body, "another").await.problem(409, "sold_out");
+        found("the next sale has sold out").await;
+
+        shop.admin.post(&format!("/api/v1/flash-sales/{next}/close"), &json!({})).await.ok(200);
+        delete(&shop, &product.id).await;
+        found("the product is deleted").await;
+    }
+}
+
+async fn a_flash_sale_is_found_by_its_key_after_its_product_is_deleted(engine: Engine) {
+    let (shop, product, _) = stage(engine).await;
+    let ends_at = (OffsetDateTime::now_utc() + Duration::hours(1)).format(&Rfc3339).expect("a moment");
+    let body = json!({ "sku_id": product.sku_id, "price": "1.00", "quantity": 2, "ends_at": ends_at });
+    let path = "/api/v1/flash-sales";
+    let first = keyed(&shop.admin, path, &body, "mine").await;
+    assert_eq!(first.status, 201, "{}", first.text());
+    shop.admin.post(&format!("{path}/{}/close", first.str("id")), &json!({})).await.ok(200);
+    delete(&shop, &product.id).await;
+    keyed(&shop.admin, path, &body, "another").await.problem(422, "invalid_request");
+    same(&keyed(&shop.admin, path, &body, "mine").await, &first, "id");
+}
+
+async fn a_product_is_found_by_its_key_after_it_is_deleted(engine: Engine) {
+    let shop = Shop::start(engine).await;
+    let body = json!({ "name": "Once", "price": "3.00", "stock": 7 });
+    for path in ["/api/v1/products", "/api/product"] {
+        let first = keyed(&shop.admin, path, &body, "mine").await;
+        assert_eq!(first.status, 201, "{}", first.text());
+        delete(&shop, first.str("id")).await;
+        let again = keyed(&shop.admin, path, &body, "mine").await;
+        same(&again, &first, "id");
+        assert_eq!(again.str("status"), "deleted", "it shows the present state");
+        shop.admin.get(&format!("{path}/{}", first.str("id"))).await.problem(404, "not_found");
+    }
+}
+
+async fn what_a_key_did_for_a_sale_is_told_again(engine: Engine) {
+    let (mut shop, product, _) = stage(engine).await;
+    let (path, body) = ("/api/seckill/init", json!({ "product_id": product.id, "stock": 2 }));
+    let opened = keyed(&shop.admin, path, &body, "opens").await;
+    let extended = keyed(&shop.admin, path, &body, "extends").await;
+    assert_eq!((opened.status, extended.status), (201, 200), "{} {}", opened.text(), extended.text());
+    let firsts = [("opens", &opened), ("extends", &extended)];
+    for (key, first) in firsts {
+        same(&keyed(&shop.admin, path, &body, key).await, first, "id");
+    }
+    shop.server.restart().await;
+    for (key, first) in firsts {
+        same(&keyed(&shop.admin, path, &body, key).await, first, "id");
+    }
+    let sale = opened.str("id");
+    assert_eq!(shop.pool(&product.sku_id, sale).await, [4, 0, 0]);
+    shop.admin.post(&format!("/api/v1/flash-sales/{sale}/close"), &json!({})).await.ok(200);
+    delete(&shop, &product.id).await;
+    for (key, first) in firsts {
+        same(&keyed(&shop.admin, path, &body, key).await, first, "id");
+    }
+    keyed(&shop.admin, path, &body, "another").await.problem(404, "not_found");
 }
 
 async fn an_order_is_paid_once(engine: Engine) {

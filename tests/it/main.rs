@@ -24,6 +24,7 @@ mod ops;
 mod orders;
 mod panic;
 mod roles;
+mod sellers;
 mod support;
 mod unknown_outcome;
 
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         orders::cases(),
         panic::cases(),
         roles::cases(),
+        sellers::cases(),
         support::cases(),
         unknown_outcome::cases(),
     ];

@@ -216,11 +216,20 @@ impl Shop {
     /// Clients of `count` users that are made at once, without a registration each. They share their
     /// connections. Every call gives the same users first.
     pub async fn crowd(&self, count: usize) -> Vec<Client> {
+        self.load_users(count, "user").await
+    }
+
+    /// Clients of `count` sellers, in a shop without a crowd.
+    pub async fn sellers(&self, count: usize) -> Vec<Client> {
+        self.load_users(count, "seller").await
+    }
+
+    async fn load_users(&self, count: usize, role: &str) -> Vec<Client> {
         let visitor = self.anonymous();
         let mut clients = Vec::with_capacity(count);
         while clients.len() < count {
             let part = (count - clients.len()).min(USERS_AT_ONCE);
-            let body = json!({ "from": clients.len() + 1, "count": part });
+            let body = json!({ "from": clients.len() + 1, "count": part, "role": role });
             let answer = self.admin.post("/api/v1/admin/load-users", &body).await;
             assert!((200..300).contains(&answer.status), "no users: {}", answer.text());
             let users = answer.json["users"].as_array().expect("a list of users");
@@ -254,7 +263,7 @@ impl Shop {
 
     /// The stock of a SKU, after checking that it adds up, pool by pool and together.
     pub async fn stock(&self, sku_id: &str) -> Value {
-        let stock = self.anonymous().get(&format!("/api/v1/skus/{sku_id}/stock")).await.ok(200);
+        let stock = self.admin.get(&format!("/api/v1/skus/{sku_id}/stock")).await.ok(200);
         let units = |of: &Value, member: &str| {
             of[member].as_i64().unwrap_or_else(|| panic!("no `{member}` in {of}, of {stock}"))
         };

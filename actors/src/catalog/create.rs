@@ -68,9 +68,10 @@ impl Catalog {
         Ok(Created { product, initial_stock, restated_stock: Vec::new(), replayed: false })
     }
 
-    /// Its first stock is stated again: the request that made it may not have come to that.
+    /// It may have been deleted since. Its first stock is stated again: the request that made it may not
+    /// have come to that.
     async fn created_before(&self, id: ProductId, new: &NewProduct) -> Result<Created, WriteError> {
-        let product = self.by_id(id).await.map_err(WriteError::Read)?.ok_or(WriteError::NotFound)?;
+        let product = self.record(id).await.map_err(WriteError::Read)?.ok_or(WriteError::NotFound)?;
         let unchanged = product.version == 1;
         let initial_stock = if unchanged { initial_stock(&product, new) } else { Vec::new() };
         Ok(Created { product, initial_stock, restated_stock: Vec::new(), replayed: true })

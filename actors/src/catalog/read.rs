@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     Catalog, Category,
     error::ReadError,
-    model::{Offer, Product, Sku},
+    model::{Offer, Product, ProductStatus, Sku},
 };
 use crate::{
     engine::{Database, column},
@@ -126,14 +126,40 @@ impl Catalog {
         self.memory.products.try_get_with(id, load).await.map_err(ReadError::Database)
     }
 
+    /// The product of that id as its row has it, deleted or not.
+    pub async fn record(&self, id: ProductId) -> Result<Option<Arc<Product>>, ReadError> {
+        let mut connection = self.db.connection().await?;
+        Ok(load_record(&mut connection, id).await?.map(Arc::new))
+    }
+
+    /// The product that a SKU belongs to, deleted or not.
+    pub async fn product_of(&self, sku_id: SkuId) -> Result<Option<Arc<Product>>, ReadError> {
+        let Some(id) = self.owner_of(sku_id).await? else { return Ok(None) };
+        match self.by_id(id).await? {
+            Some(product) => Ok(Some(product)),
+            None => self.record(id).await,
+        }
+    }
+
+    async fn owner_of(&self, sku_id: SkuId) -> Result<Option<ProductId>, ReadError> {
+        let owner = self.memory.owners.try_get_with(sku_id, owner(&self.db, sku_id)).await;
+        owner.map_err(ReadError::Database)
+    }
+
     /// What an order line needs to know of that SKU.
     pub async fn offer(&self, sku_id: SkuId) -> Result<Option<Offer>, ReadError> {
-        let owner = self.memory.owners.try_get_with(sku_id, owner(&self.db, sku_id)).await;
-        let Some(product_id) = owner.map_err(ReadError::Database)? else { return Ok(None) };
+        let Some(product_id) = self.owner_of(sku_id).await? else { return Ok(None) };
         Ok(self.by_id(product_id).await?.and_then(|product| product.offer(sku_id)))
     }
 
-    /// The same for the product's default SKU.
+    /// The same as the row has it now, past the memory.
+    pub async fn offer_now(&self, sku_id: SkuId) -> Result<Option<Offer>, ReadError> {
+        let Some(product_id) = self.owner_of(sku_id).await? else { return Ok(None) };
+        let mut connection = self.db.connection().await?;
+        Ok(load(&mut connection, product_id).await?.and_then(|product| product.offer(sku_id)))
+    }
+
+    /// The offer of the product's default SKU.
     pub async fn default_offer(&self, product_id: ProductId) -> Result<Option<Offer>, ReadError> {
         Ok(self.by_id(product_id).await?.and_then(|product| product.offer(product.default_sku_id)))
     }
@@ -196,19 +222,20 @@ async fn owner(db: &Database, sku_id: SkuId) -> Result<Option<ProductId>, sqlx::
     Ok(product_id.map(ProductId))
 }
 
-/// A product from its row, past the memory.
+/// A product from its row, past the memory, unless it is deleted.
 pub(super) async fn load(
     connection: &mut PgConnection,
     id: ProductId,
 ) -> Result<Option<Product>, sqlx::Error> {
-    sqlx::query_as(concat!(
-        "SELECT ",
-        product_columns!(),
-        " FROM product p WHERE p.id = $1 AND p.status <> 'deleted'"
-    ))
-    .bind(id.0)
-    .fetch_optional(connection)
-    .await
+    let record = load_record(connection, id).await?;
+    Ok(record.filter(|product| product.status != ProductStatus::Deleted))
+}
+
+async fn load_record(connection: &mut PgConnection, id: ProductId) -> Result<Option<Product>, sqlx::Error> {
+    sqlx::query_as(concat!("SELECT ", product_columns!(), " FROM product p WHERE p.id = $1"))
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await
 }
 
 async fn load_by_skus(connection: &mut PgConnection, sku_ids: &[Uuid]) -> Result<Vec<Product>, sqlx::Error> {

@@ -76,6 +76,10 @@ impl Entity for Stock {
                 Some(sale) => Ok(Answer::Sale(Box::new(SaleView::of(*id, sale, now)))),
                 None => Err(Refusal::UnknownSale),
             },
+            Query::OpenSale => Ok(match decide::sale_that_is_not_over(state, now) {
+                Some(id) => sale(state, id, now),
+                None => Answer::Done,
+            }),
             Query::Mine { sale, user } => match state.sales.get(sale) {
                 Some(sale) => Ok(Answer::Mine(
                     sale.buyers
@@ -87,10 +91,7 @@ impl Entity for Stock {
                 )),
                 None => Err(Refusal::UnknownSale),
             },
-            Query::Made(key) => Ok(match remembered(state, Some(*key)).and_then(|known| known.reservation) {
-                Some(id) => reservation(state, id),
-                None => Answer::Done,
-            }),
+            Query::Made(key) => decide::repeats(state, Some(*key)).map(|_| made_under(state, *key, now)),
         })
     }
 
@@ -194,6 +195,15 @@ fn made(state: &State, reserve: &Reserve) -> Answer {
     let id =
         remembered(state, reserve.key).and_then(|known| known.reservation).unwrap_or(reserve.reservation);
     reservation(state, id)
+}
+
+/// What an accepted command led to, by its key.
+fn made_under(state: &State, key: IdempotencyKey, now: Timestamp) -> Answer {
+    match remembered(state, Some(key)).map(|known| (known.reservation, known.sale)) {
+        Some((Some(id), _)) => reservation(state, id),
+        Some((None, Some(id))) => sale(state, id, now),
+        Some((None, None)) | None => Answer::Done,
+    }
 }
 
 fn reservation(state: &State, id: ReservationId) -> Answer {

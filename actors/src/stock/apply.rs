@@ -47,6 +47,7 @@ pub fn apply(state: &mut State, event: &Event) {
                 paused: false,
                 closed_at: None,
                 buyers: std::collections::HashMap::new(),
+                opened_under: key.map(|key| key.key),
             };
             state.sales.insert(*sale, opened);
             remember(state, *key, *at, None, Some(*sale));

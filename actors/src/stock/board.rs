@@ -3,8 +3,9 @@
 //! Per sale: the window, the availability, and the users who have, or may be about to have, a
 //! reservation. A user outside that set who cannot succeed is refused from here, and a sold-out sale
 //! costs its actor nothing. Users inside it enter, so that a repeat of an accepted purchase always
-//! finds its order. A refusal may be stale for a moment after units come back; an acceptance is
-//! never given here. The board belongs to one life of the actor and goes with it.
+//! finds its order; so do the buyers of the SKU's other sales, since a request that names the SKU is
+//! repeated to the sale that is open now. A refusal may be stale for a moment after units come back; an
+//! acceptance is never given here. The board belongs to one life of the actor and goes with it.
 
 use std::{
     collections::HashMap,
@@ -69,7 +70,7 @@ impl Board {
         if let Some(board) = self.sale(sale)
             && let Some(refusal) = board.refusal(quantity, now)
             && !self.entering.contains_key(&who)
-            && !board.buyers.contains(&user)
+            && !self.has_bought(user)
         {
             return Err(refusal);
         }
@@ -121,6 +122,11 @@ impl Board {
                 | Event::Voided { .. } => {}
             }
         }
+    }
+
+    /// Whether the user is a buyer of any of the SKU's sales.
+    fn has_bought(&self, user: UserId) -> bool {
+        self.sales.read().is_ok_and(|sales| sales.values().any(|sale| sale.buyers.contains(&user)))
     }
 
     fn sale(&self, id: FlashSaleId) -> Option<Arc<SaleBoard>> {

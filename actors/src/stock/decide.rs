@@ -273,6 +273,13 @@ pub(super) fn sale_that_is_on(state: &State, now: Timestamp) -> Option<FlashSale
     state.sales.iter().rev().find(|(_, sale)| on(sale)).map(|(id, _)| *id)
 }
 
+/// The newest sale that is not over: it may be bought from, or will be, or would be if it were not paused
+/// or sold out.
+pub(super) fn sale_that_is_not_over(state: &State, now: Timestamp) -> Option<FlashSaleId> {
+    let open = |sale: &Sale| sale.closed_at.is_none() && now < sale.terms.ends_at;
+    state.sales.iter().rev().find(|(_, sale)| open(sale)).map(|(id, _)| *id)
+}
+
 fn decide_amend(
     state: &State,
     id: FlashSaleId,
@@ -331,7 +338,7 @@ fn valid_terms(terms: &Terms) -> Result<(), Refusal> {
 }
 
 /// Whether the key stands for an accepted command; an error if that had another body.
-fn repeats(state: &State, key: Option<IdempotencyKey>) -> Result<bool, Refusal> {
+pub(super) fn repeats(state: &State, key: Option<IdempotencyKey>) -> Result<bool, Refusal> {
     match key.and_then(|key| state.keys.get(&key.key).map(|known| (known.body, key.body))) {
         None => Ok(false),
         Some((known, given)) if known == given => Ok(true),

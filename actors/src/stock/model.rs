@@ -52,6 +52,9 @@ pub struct Sale {
     /// When the unsold rest went back to the regular pool.
     pub closed_at: Option<Timestamp>,
     pub buyers: HashMap<UserId, Buyer>,
+    /// The key of the command that opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_under: Option<Digest>,
 }
 
 /// One user's part in a sale.
@@ -231,12 +234,14 @@ pub enum Command {
 pub enum Query {
     Stock,
     Sale(FlashSaleId),
+    /// A sale that is not over, if there is one.
+    OpenSale,
     /// A user's own reservations in a sale.
     Mine {
         sale: FlashSaleId,
         user: UserId,
     },
-    /// What was reserved under a key.
+    /// What was reserved, opened or extended under a key.
     Made(IdempotencyKey),
 }
 

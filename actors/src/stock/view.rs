@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::model::{Pool, Reservation, ReservationStatus, Sale, State};
-use crate::kernel::{FlashSaleId, Money, OrderNo, ReservationId, Timestamp, UserId};
+use crate::kernel::{Digest, FlashSaleId, Money, OrderNo, ReservationId, Timestamp, UserId};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -134,6 +134,9 @@ pub struct SaleView {
     pub pool: Pool,
     pub paused: bool,
     pub state: SaleState,
+    /// The key of the command that opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_under: Option<Digest>,
 }
 
 impl SaleView {
@@ -142,6 +145,7 @@ impl SaleView {
     pub fn of(id: FlashSaleId, sale: &Sale, now: Timestamp) -> Self {
         let terms = &sale.terms;
         let state = SaleState::at(now, terms.starts_at, terms.ends_at, sale.closed_at, sale.pool.available);
-        Self { id, terms: terms.clone(), pool: sale.pool, paused: sale.paused, state }
+        let opened_under = sale.opened_under;
+        Self { id, terms: terms.clone(), pool: sale.pool, paused: sale.paused, state, opened_under }
     }
 }

@@ -229,6 +229,9 @@ fn states_in_snapshots_and_documents() {
     let mut unanswered = stock;
     unanswered.keys.values_mut().for_each(|known| known.stock = None);
     is_kept_as("stock/state", &unanswered);
+    let opened_under_a_key =
+        stock::Event::SaleOpened { sale, terms: Box::new(terms()), quantity: 0, at: at(1), key: key() };
+    is_kept_as("stock/state.opened_under", &folded::<stock::Stock>(&[opened_under_a_key]));
     let cart = folded::<cart::Cart>(&[cart::Event::LineSet { line: cart_line() }]);
     is_kept_as("cart/state", &cart);
     let by = UserId(uuid(3));

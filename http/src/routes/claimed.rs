@@ -17,10 +17,7 @@ pub async fn claimed<T>(
     act: impl AsyncFnOnce(SkuId) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     let Some(key) = key else { return act(sku).await };
-    let sku = claim::take(&shop.database, key, sku).await.map_err(|error| match error {
-        ClaimError::Mismatch => Problem::new(Code::IdempotencyMismatch),
-        ClaimError::Database(_) => Problem::unavailable(&error),
-    })?;
+    let sku = claim::take(&shop.database, key, sku).await.map_err(problem)?;
     let done = act(sku).await;
     if let Err(problem) = &done
         && problem.code() != Code::OutcomeUnknown
@@ -29,4 +26,17 @@ pub async fn claimed<T>(
         tracing::warn!(%cause, "a refused request keeps its idempotency key");
     }
     done
+}
+
+/// The SKU that the body's words meant when the key came first, for when they mean nothing any more.
+pub async fn meant(shop: &Shop, key: Option<IdempotencyKey>) -> Result<Option<SkuId>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    claim::target(&shop.database, key).await.map_err(problem)
+}
+
+fn problem(error: ClaimError) -> Problem {
+    match error {
+        ClaimError::Mismatch => Problem::new(Code::IdempotencyMismatch),
+        ClaimError::Database(_) => Problem::unavailable(&error),
+    }
 }

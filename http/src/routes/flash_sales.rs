@@ -3,7 +3,8 @@
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
-    kernel::{Code, FlashSaleId, SkuId, Timestamp, limits::UNITS_MAX},
+    catalog::Offer,
+    kernel::{Code, FlashSaleId, IdempotencyKey, SkuId, Timestamp, limits::UNITS_MAX},
     order::Status,
     projection::{self, SaleRow},
     stock::{
@@ -266,7 +267,8 @@ pub async fn mine(caller: Auth, id: Path<Uuid>, shop: Data<Shop>) -> Result<Http
 /// Opens a flash sale: its units leave the regular pool now, so that its start cannot fail.
 #[utoipa::path(post, path = "/api/v1/flash-sales", tag = "flash sales", request_body = NewFlashSale,
     security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 201, body = FlashSale), (status = 409, description = "insufficient_stock")))]
+    responses((status = 201, body = FlashSale),
+        (status = 409, description = "insufficient_stock, or conflict: it is not on the shelf")))]
 pub async fn create(
     _: Admin,
     _: Unversioned,
@@ -276,9 +278,14 @@ pub async fn create(
     let new = request.body;
     let now = shop.now();
     let sku = SkuId(new.sku_id);
-    let offer = shop.catalog.offer(sku).await.map_err(|error| Problem::unavailable(&error))?;
-    let Some(offer) = offer else {
-        return Err(Problem::field("sku_id", "unknown", "There is no such SKU."));
+    let unknown = || Problem::field("sku_id", "unknown", "There is no such SKU.");
+    let offer = match on_shelf(&shop, sku, unknown).await {
+        Ok(offer) => offer,
+        Err(refused) => {
+            // It may have left the shelf since the sale was opened.
+            let view = opened_before(&shop, sku, request.key).await?.ok_or(refused)?;
+            return Ok(wire::replayed(created(sku, &view, now), true));
+        }
     };
     if !(1..=UNITS_MAX).contains(&new.quantity) {
         return Err(Problem::field("quantity", "out_of_range", format!("Must be from 1 to {UNITS_MAX}.")));
@@ -303,9 +310,39 @@ pub async fn create(
     let answered = answered.await?;
     let Answer::Sale(view) = answered.answer else { return Err(Problem::new(Code::Internal)) };
     shop.remember_sale(view.id, sku).await;
-    let response = HttpResponse::Created().json(FlashSale::of_view(sku, &view, now));
-    let response = wire::located(response, &format!("/api/v1/flash-sales/{}", view.id));
-    Ok(wire::replayed(response, answered.replayed))
+    Ok(wire::replayed(created(sku, &view, now), answered.replayed))
+}
+
+/// What a flash sale is made of: a SKU that is for sale.
+pub(super) async fn on_shelf(
+    shop: &Shop,
+    sku: SkuId,
+    unknown: impl FnOnce() -> Problem,
+) -> Result<Offer, Problem> {
+    let offer = shop.catalog.offer_now(sku).await.map_err(|error| Problem::unavailable(&error))?;
+    let offer = offer.ok_or_else(unknown)?;
+    if offer.active {
+        return Ok(offer);
+    }
+    Err(Problem::new(Code::Conflict).detail("The product or this SKU of it is not on the shelf."))
+}
+
+fn created(sku: SkuId, view: &SaleView, now: Timestamp) -> HttpResponse {
+    let response = HttpResponse::Created().json(FlashSale::of_view(sku, view, now));
+    wire::located(response, &format!("/api/v1/flash-sales/{}", view.id))
+}
+
+/// The sale that was opened or extended under a key before, if one was.
+pub(super) async fn opened_before(
+    shop: &Shop,
+    sku: SkuId,
+    key: Option<IdempotencyKey>,
+) -> Result<Option<Box<SaleView>>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    match shop.actors.stock.query(sku.0, sku, StockQuery::Made(key)).await.map_err(refusal::stock)? {
+        Answer::Sale(view) => Ok(Some(view)),
+        Answer::Done | Answer::Reservation(_) | Answer::Stock(_) | Answer::Mine(_) => Ok(None),
+    }
 }
 
 /// Changes the terms of a flash sale that is not closed.

@@ -7,21 +7,21 @@ use actix_web::{HttpResponse, web::Data};
 use serde::Deserialize;
 use stampede_actors::{
     cart::Command as CartCommand,
-    catalog::{Category, ProductFilter},
+    catalog::{Category, Offer, ProductFilter},
     kernel::{CategoryId, Code, FlashSaleId, IdempotencyKey, Millis, ProductId, SkuId, limits::UNITS_MAX},
-    stock::{Answer, Command, OpenSale, Source, Terms},
+    stock::{Answer, Command, OpenSale, SaleView, Source, Terms},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
     cart::{self, Cart},
-    claimed::claimed,
+    claimed::{claimed, meant},
     flash_sales::{self, FlashSale, Purchased},
     orders::{self, Order},
     product_body::{Amounts, NewProduct},
     products::{self, Product},
-    purchase::{Wish, buy},
+    purchase::{Wish, bought_before, buy},
     refusal,
     wire::{self, PageOf, Paging},
 };
@@ -134,7 +134,7 @@ pub async fn replace_product(
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let new = body.0.checked(Amounts::TextsOrNumbers)?;
-    products::set(&shop, seller.user_id, ProductId(id.0), new, version).await
+    products::set(&shop, &seller, ProductId(id.0), new, version).await
 }
 
 /// Buys a product directly.
@@ -144,7 +144,7 @@ pub async fn replace_product(
     (status = 409, description = "insufficient_stock", body = ProblemShape)))]
 pub async fn order(request: KeyedJson<GomallLine>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let quantity = wire::quantity(Some(request.body.quantity), "quantity")?;
-    let sku = sku(&shop, request.body.product_id).await?;
+    let sku = sku(&shop, request.body.product_id, request.key).await?;
     orders::direct_buy(&shop, request.caller.user_id, sku, quantity, None, request.key).await
 }
 
@@ -157,7 +157,7 @@ pub async fn add_to_cart(
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let quantity = wire::quantity(Some(line.quantity), "quantity")?;
-    let sku = sku(&shop, line.product_id).await?;
+    let sku = sku(&shop, line.product_id, None).await?;
     cart::add_sku(&shop, caller.user_id, sku, quantity).await
 }
 
@@ -197,16 +197,22 @@ pub async fn remove_from_cart(
     (status = 409, description = "sold_out, limit_reached, not_started, ended or paused", body = ProblemShape)))]
 pub async fn seckill(request: KeyedJson<GomallProduct>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     shop.metrics.seckill_requests.inc();
-    let sku = sku(&shop, request.body.product_id).await?;
-    let Some(sale) = shop.open_sale_of(sku).await? else {
-        return Err(Problem::new(Code::NotFound).detail("There is no flash sale of this product."));
+    let (user, key) = (request.caller.user_id, request.key);
+    let sku = sku(&shop, request.body.product_id, key).await?;
+    let bought = match shop.open_sale_of(sku).await? {
+        Some(sale) => {
+            let source = Source::Sale(sale);
+            buy(&shop, Wish { user, sku, source, quantity: 1, note: None, key, claim: true }).await?
+        }
+        // The sale that it was bought in may be over.
+        None => bought_before(&shop, user, sku, key).await?.ok_or_else(no_sale)?,
     };
-    let user = request.caller.user_id;
-    let source = Source::Sale(sale);
-    let wish = Wish { user, sku, source, quantity: 1, note: None, key: request.key, claim: true };
-    let bought = buy(&shop, wish).await?;
     shop.metrics.seckill_success.inc();
     Ok(flash_sales::purchased(&bought))
+}
+
+fn no_sale() -> Problem {
+    Problem::new(Code::NotFound).detail("There is no flash sale of this product.")
 }
 
 /// Opens a flash sale of a product at its present price, or adds units to the one that runs.
@@ -214,6 +220,7 @@ pub async fn seckill(request: KeyedJson<GomallProduct>, shop: Data<Shop>) -> Res
     security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
     (status = 200, description = "Added to the running sale", body = FlashSale),
     (status = 201, description = "A new sale", body = FlashSale), (status = 404, body = ProblemShape),
+    (status = 409, description = "The product is not on the shelf", body = ProblemShape),
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn init_seckill(
     _: Admin,
@@ -225,46 +232,61 @@ pub async fn init_seckill(
     if !(1..=UNITS_MAX).contains(&stock) {
         return Err(Problem::field("stock", "out_of_range", format!("Must be from 1 to {UNITS_MAX}.")));
     }
-    let sku = sku(&shop, product_id).await?;
-    claimed(&shop, request.key, sku, async |sku| {
-        let open = new_sale(&shop, sku, stock, request.key).await?;
+    let key = request.key;
+    let sku = sku(&shop, product_id, key).await?;
+    let opened = |view: &SaleView| key.is_some_and(|key| view.opened_under == Some(key.key));
+    claimed(&shop, key, sku, async |sku| {
+        let offer = match flash_sales::on_shelf(&shop, sku, unknown_product).await {
+            Ok(offer) => offer,
+            Err(refused) => {
+                let view = flash_sales::opened_before(&shop, sku, key).await?.ok_or(refused)?;
+                return Ok(wire::replayed(initialized(&shop, sku, &view, opened(&view)), true));
+            }
+        };
+        let open = new_sale(&shop, &offer, stock, key);
         let sale = open.sale;
         let command = Command::OfferSale(Box::new(open));
         let answered = shop.actors.stock.command(sku.0, sku, command).await.map_err(refusal::stock)?;
         let Answer::Sale(view) = answered.answer else { return Err(Problem::new(Code::Internal)) };
-        shop.remember_open_sale(view.id, sku).await;
-        let mut response = if view.id == sale { HttpResponse::Created() } else { HttpResponse::Ok() };
-        let response = response.json(FlashSale::of_view(sku, &view, shop.now()));
-        let response = wire::located(response, &format!("/api/v1/flash-sales/{}", view.id));
+        if answered.replayed {
+            // Another may be open by now.
+            shop.remember_sale(view.id, sku).await;
+        } else {
+            shop.remember_open_sale(view.id, sku).await;
+        }
+        let response = initialized(&shop, sku, &view, view.id == sale || opened(&view));
         Ok(wire::replayed(response, answered.replayed))
     })
     .await
 }
 
-async fn new_sale(
-    shop: &Shop,
-    sku: SkuId,
-    quantity: i64,
-    key: Option<IdempotencyKey>,
-) -> Result<OpenSale, Problem> {
-    let offer = shop.catalog.offer(sku).await.map_err(|error| Problem::unavailable(&error))?;
-    let offer = offer.ok_or_else(unknown_product)?;
+fn new_sale(shop: &Shop, offer: &Offer, quantity: i64, key: Option<IdempotencyKey>) -> OpenSale {
     let now = shop.now();
     let terms = Terms {
         original_price: offer.price,
-        line: line_of(&offer),
+        line: line_of(offer),
         per_user_limit: SALE_LIMIT,
         starts_at: now,
         ends_at: now.plus(SALE_MS),
         pay_within_ms: shop.pay_within_ms(),
     };
     let sale = FlashSaleId(Uuid::now_v7());
-    Ok(OpenSale { sale, terms, quantity, receive_missing: true, key })
+    OpenSale { sale, terms, quantity, receive_missing: true, key }
 }
 
-/// The SKU that an id means: the default one of a product, else the SKU itself.
-async fn sku(shop: &Shop, id: Uuid) -> Result<SkuId, Problem> {
-    find(shop, id).await?.ok_or_else(unknown_product)
+fn initialized(shop: &Shop, sku: SkuId, view: &SaleView, new: bool) -> HttpResponse {
+    let mut response = if new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    let response = response.json(FlashSale::of_view(sku, view, shop.now()));
+    wire::located(response, &format!("/api/v1/flash-sales/{}", view.id))
+}
+
+/// The SKU that an id means: the default one of a product, else the SKU itself. To a repeat it means what
+/// it meant at first, even if it has left the catalog since.
+async fn sku(shop: &Shop, id: Uuid, key: Option<IdempotencyKey>) -> Result<SkuId, Problem> {
+    if let Some(sku) = find(shop, id).await? {
+        return Ok(sku);
+    }
+    meant(shop, key).await?.ok_or_else(unknown_product)
 }
 
 /// The same for what is in a cart already, where it may have left the catalog since.

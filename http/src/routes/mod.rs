@@ -15,6 +15,7 @@ pub mod me;
 pub mod nodes;
 pub mod ops;
 pub mod orders;
+mod owned;
 mod product_body;
 pub mod products;
 mod purchase;

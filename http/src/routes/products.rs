@@ -7,20 +7,24 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stampede_actors::{
-    account::Role,
-    catalog::{self, Created, InitialStock, Order, Page, ProductFilter, ProductStatus, SortBy, WriteError},
-    kernel::{CategoryId, Code, IdempotencyKey, Money, ProductId, SkuId, UserId, limits::KEYWORD_CHARS_MAX},
-    stock::{Answer, Command},
+    catalog::{self, Created, InitialStock, Order, Page, ProductFilter, SortBy, WriteError},
+    kernel::{
+        CategoryId, Code, FlashSaleId, IdempotencyKey, Money, ProductId, SkuId, UserId,
+        limits::KEYWORD_CHARS_MAX,
+    },
+    stock::{Answer, Command, Query as StockQuery},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    owned,
     product_body::{Amounts, NewProduct, ProductChange, product_status},
     refusal,
     wire::{self, PageOf, Paging},
 };
 use crate::{
+    auth::Caller,
     extract::{IfMatch, Json, KeyedJson, MaybeCaller, Path, Query, Seller, Unversioned, etag},
     problem::{Problem, ProblemShape},
     startup::Shop,
@@ -48,7 +52,7 @@ pub struct Product {
     pub tags: Vec<String>,
     #[schema(value_type = Object)]
     pub specs: Value,
-    /// `draft`, `active` or `inactive`.
+    /// `draft`, `active` or `inactive`; `deleted` only where the request that made it is repeated.
     #[schema(value_type = String)]
     pub status: &'static str,
     pub rating: f64,
@@ -220,13 +224,12 @@ pub(super) async fn show_page(
     Ok(HttpResponse::Ok().json(PageOf::new(products, total, (page, page_size))))
 }
 
-/// One product. Sellers see those too that are not on the shelf.
+/// One product. Its seller and administrators see it too while it is not on the shelf.
 #[utoipa::path(get, path = "/api/v1/products/{id}", tag = "catalog", responses(
     (status = 200, body = Product), (status = 404, body = ProblemShape)))]
 pub async fn get(caller: MaybeCaller, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let product = shop.catalog.by_id(ProductId(id.0)).await.map_err(|error| Problem::unavailable(&error))?;
-    let sells = caller.0.is_some_and(|caller| matches!(caller.role, Role::Seller | Role::Admin));
-    let shown = product.filter(|product| sells || product.status == ProductStatus::Active);
+    let shown = product.filter(|product| owned::is_shown(caller.0.as_ref(), product));
     match shown {
         Some(product) => Ok(shown_as(HttpResponse::Ok(), &product, &stock_of(&shop, &product).await?)),
         None => Err(not_found()),
@@ -289,12 +292,12 @@ pub async fn replace(
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let new = body.0.checked(Amounts::Texts)?;
-    set(&shop, seller.user_id, ProductId(id.0), new, version).await
+    set(&shop, &seller, ProductId(id.0), new, version).await
 }
 
 pub(super) async fn set(
     shop: &Shop,
-    by: UserId,
+    by: &Caller,
     id: ProductId,
     new: catalog::NewProduct,
     version: IfMatch,
@@ -318,18 +321,19 @@ pub async fn change(
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let (change, stock) = body.0.checked(Amounts::Texts)?;
-    apply(&shop, seller.user_id, ProductId(id.0), change, stock, version).await
+    apply(&shop, &seller, ProductId(id.0), change, stock, version).await
 }
 
 /// Changes the record, then the stock: a repeat of the whole is harmless.
 async fn apply(
     shop: &Shop,
-    by: UserId,
+    by: &Caller,
     id: ProductId,
     change: catalog::ProductChange,
     stock: Option<i64>,
     version: IfMatch,
 ) -> Result<HttpResponse, Problem> {
+    owned::product(shop, by, id).await?;
     let Created { product, initial_stock, restated_stock, replayed: _ } =
         shop.catalog.update(id, change, version.0.as_deref()).await.map_err(not_written)?;
     for (sku, stocked) in stock_new(shop, &initial_stock).await {
@@ -343,7 +347,7 @@ async fn apply(
     }
     // What a SKU's own line says goes before what the product says.
     wanted.extend(restated_stock.iter().map(|stated| (stated.sku_id, stated.units)));
-    let reason = format!("set by {by}");
+    let reason = format!("set by {}", by.user_id);
     let adjusted = wanted.into_iter().map(|(sku, available)| {
         stock_sku(shop, sku, Command::AdjustTo { available, reason: reason.clone(), key: None })
     });
@@ -353,19 +357,35 @@ async fn apply(
     Ok(shown_as(HttpResponse::Ok(), &product, &stock_of(shop, &product).await?))
 }
 
-/// Deletes a product; orders of the past still name it.
+/// Deletes a product that has no flash sale any more; orders of the past still name it.
 #[utoipa::path(delete, path = "/api/v1/products/{id}", tag = "catalog", security(("bearer" = [])),
     params(("If-Match" = Option<String>, Header)), responses(
     (status = 204), (status = 404, body = ProblemShape),
+    (status = 409, description = "A flash sale of it is not over", body = ProblemShape),
     (status = 412, description = "The product has changed meanwhile", body = ProblemShape)))]
 pub async fn delete(
-    _: Seller,
+    seller: Seller,
     version: IfMatch,
     id: Path<Uuid>,
     shop: Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
-    shop.catalog.delete(ProductId(id.0), version.0.as_deref()).await.map_err(not_written)?;
+    let product = owned::product(&shop, &seller, ProductId(id.0)).await?;
+    for asked in join_all(product.skus.iter().map(|sku| open_sale(&shop, sku.id))).await {
+        if let Some(sale) = asked? {
+            let told = Problem::new(Code::Conflict).with("flash_sale_id", sale.to_string());
+            return Err(told.detail("A flash sale of the product is not over. Close it first."));
+        }
+    }
+    shop.catalog.delete(product.id, version.0.as_deref()).await.map_err(not_written)?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// A flash sale of the SKU that is not over, as its actor knows.
+async fn open_sale(shop: &Shop, sku: SkuId) -> Result<Option<FlashSaleId>, Problem> {
+    match shop.actors.stock.query(sku.0, sku, StockQuery::OpenSale).await.map_err(refusal::stock)? {
+        Answer::Sale(view) => Ok(Some(view.id)),
+        Answer::Done | Answer::Reservation(_) | Answer::Stock(_) | Answer::Mine(_) => Ok(None),
+    }
 }
 
 /// Puts many products on the shelf, or takes them off it.
@@ -374,7 +394,7 @@ pub async fn delete(
     (status = 200, body = StatusChanged),
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn set_status(
-    _: Seller,
+    seller: Seller,
     _: Unversioned,
     body: Json<StatusChange>,
     shop: Data<Shop>,
@@ -388,8 +408,16 @@ pub async fn set_status(
         ));
     }
     let mut answer = StatusChanged { changed: Vec::new(), missing: Vec::new() };
-    // One after the other: each is a change of its own, with its own version and event.
+    let mut own = Vec::new();
     for id in body.ids.iter().copied().collect::<BTreeSet<Uuid>>() {
+        match owned::product(&shop, &seller, ProductId(id)).await {
+            Ok(_) => own.push(id),
+            Err(problem) if problem.code() == Code::NotFound => answer.missing.push(id),
+            Err(problem) => return Err(problem),
+        }
+    }
+    // One after the other: each is a change of its own, with its own version and event.
+    for id in own {
         let change = catalog::ProductChange { status: Some(status), ..catalog::ProductChange::default() };
         match shop.catalog.update(ProductId(id), change, None).await {
             Ok(_) => answer.changed.push(id),
@@ -437,7 +465,7 @@ async fn stock_sku(shop: &Shop, sku: SkuId, command: Command) -> Result<i64, Pro
     }
 }
 
-fn not_found() -> Problem {
+pub(super) fn not_found() -> Problem {
     Problem::new(Code::NotFound).detail("There is no such product.")
 }
 

@@ -9,9 +9,9 @@ use stampede_actors::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{refusal, wire};
+use super::{owned, refusal, wire};
 use crate::{
-    extract::{KeyedJson, Path, Seller, Unversioned},
+    extract::{KeyedJson, MaybeCaller, Path, Seller, Unversioned},
     problem::Problem,
     startup::Shop,
 };
@@ -79,10 +79,12 @@ pub struct Adjust {
     pub reason: String,
 }
 
-/// The units of a SKU, as its actor has them.
+/// The units of a SKU, as its actor has them. Of one that is not for sale, its seller and administrators
+/// see them.
 #[utoipa::path(get, path = "/api/v1/skus/{id}/stock", tag = "stock", responses((status = 200, body = Stock)))]
-pub async fn get(id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
-    let sku = known(&shop, id.0).await?;
+pub async fn get(caller: MaybeCaller, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
+    let sku = SkuId(id.0);
+    owned::shown_sku(&shop, caller.0.as_ref(), sku).await?;
     let answer = shop.actors.stock.query(sku.0, sku, StockQuery::Stock).await.map_err(refusal::stock)?;
     answer_stock(sku, &answer, false)
 }
@@ -103,7 +105,8 @@ pub async fn restock(
         return Err(Problem::field("quantity", "out_of_range", format!("Must be from 1 to {UNITS_MAX}.")));
     }
     let reason = wire::note(reason, "reason")?.unwrap_or_else(|| format!("restocked by {}", seller.user_id));
-    let sku = known(&shop, id.0).await?;
+    let sku = SkuId(id.0);
+    owned::sku(&shop, &seller, sku).await?;
     change(&shop, sku, |key| Command::Receive { quantity, reason, key }, request.key).await
 }
 
@@ -112,7 +115,7 @@ pub async fn restock(
     security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Stock), (status = 409, description = "insufficient_stock")))]
 pub async fn adjust(
-    _: Seller,
+    seller: Seller,
     _: Unversioned,
     request: KeyedJson<Adjust>,
     id: Path<Uuid>,
@@ -126,7 +129,8 @@ pub async fn adjust(
     let Some(reason) = wire::note(Some(reason), "reason")? else {
         return Err(Problem::field("reason", "required", "An adjustment needs a reason."));
     };
-    let sku = known(&shop, id.0).await?;
+    let sku = SkuId(id.0);
+    owned::sku(&shop, &seller, sku).await?;
     change(&shop, sku, |key| Command::Adjust { delta, reason, key }, request.key).await
 }
 
@@ -149,15 +153,5 @@ fn answer_stock(sku: SkuId, answer: &Answer, replayed: bool) -> Result<HttpRespo
         Answer::Done | Answer::Reservation(_) | Answer::Sale(_) | Answer::Mine(_) => {
             Err(Problem::new(Code::Internal))
         }
-    }
-}
-
-/// A SKU of the catalog.
-async fn known(shop: &Shop, id: Uuid) -> Result<SkuId, Problem> {
-    let sku = SkuId(id);
-    match shop.catalog.offer(sku).await {
-        Ok(Some(_)) => Ok(sku),
-        Ok(None) => Err(Problem::new(Code::NotFound).detail("There is no such SKU.")),
-        Err(error) => Err(Problem::unavailable(&error)),
     }
 }

@@ -55,6 +55,21 @@ fn outsiders_who_cannot_succeed_are_refused_and_nobody_else() {
 }
 
 #[test]
+fn buyers_of_the_skus_other_sales_are_let_in() {
+    let next = FlashSaleId(Uuid::from_u128(0x5a1f));
+    let sold_out = Reserve { source: Source::Sale(next), ..buy(2, 1) };
+    let next_is_sold_out = [
+        (110, reserve(buy(1, 1))),
+        (120, CLOSE),
+        (120, open_with(next, terms(), 1, false)),
+        (121, reserve(sold_out)),
+    ];
+    let board = shown(&and(on_sale(), &next_is_sold_out));
+    assert_eq!(board.enter(next, user(9), 1, at(150)).err(), Some(Refusal::SoldOut));
+    assert!(board.enter(next, user(1), 1, at(150)).is_ok(), "it may repeat a purchase in the other sale");
+}
+
+#[test]
 fn what_is_not_shown_is_let_in_and_marked() {
     let board = Board::default();
     assert!(board.available(SALE).is_none());
