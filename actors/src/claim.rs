@@ -19,7 +19,7 @@ use crate::{
     engine::{Database, DatabaseError},
     kernel::{
         IdempotencyKey, SkuId,
-        limits::{CLAIM_SWEEP_INTERVAL_MS, FORGET_AFTER_MS},
+        limits::{CLAIM_SWEEP_INTERVAL_MS, DATABASE_ANSWER_MS, FORGET_AFTER_MS},
     },
 };
 
@@ -108,7 +108,7 @@ pub async fn keep_swept(database: Database) {
     let mut interval = tokio::time::interval(Duration::from_millis(CLAIM_SWEEP_INTERVAL_MS));
     loop {
         interval.tick().await;
-        if let Err(cause) = sweep(&database).await {
+        if let Err(cause) = database.within(DATABASE_ANSWER_MS, sweep(&database)).await {
             warn!(%cause, "old idempotency keys are forgotten later");
         }
     }

@@ -37,7 +37,7 @@ async fn a_database_that_goes_without_a_word_is_reached_anew() {
     let postgres = Postgres::shared().await;
     let proxy = Proxy::start(postgres.port()).await;
     let url = proxy.url(&postgres.create_database().await);
-    let shop = ShopSetup::new(Engine::Postgres).database_url(&url).start().await;
+    let mut shop = ShopSetup::new(Engine::Postgres).database_url(&url).start().await;
     let product = shop.product("9.90", 10_000).await;
     let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(10_000) };
     let sale = shop.flash_sale(&product, &terms).await;
@@ -54,6 +54,10 @@ async fn a_database_that_goes_without_a_word_is_reached_anew() {
     }
     traffic.goes_on().await;
     traffic.ends_well(&shop, &product.sku_id).await;
+    // Nor does it keep a node from ending.
+    proxy.forsake();
+    let status = shop.server.sigterm().await;
+    assert!(status.success(), "{status}: {}", shop.server.log());
 }
 
 async fn postgres_is_reached_through_tls_with_a_password() {

@@ -201,7 +201,7 @@ impl Revocations {
             if swept.elapsed() >= Duration::from_millis(REVOCATION_SWEEP_INTERVAL_MS) {
                 swept = Instant::now();
                 self.forget_expired(clock::now());
-                if let Err(cause) = sweep(&database).await {
+                if let Err(cause) = database.within(DATABASE_ANSWER_MS, sweep(&database)).await {
                     warn!(%cause, "sessions that have expired are forgotten later");
                 }
             }

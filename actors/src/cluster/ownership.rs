@@ -218,10 +218,10 @@ impl Ownership {
     async fn renew(&self) -> Result<bool, sqlx::Error> {
         let _renewing = self.renewing.lock().await;
         let sent = Instant::now();
-        let lapsed = !self.routes.is_leased();
         if !lease::renew(&self.database, &self.me, self.is_leaving()).await? {
             return Ok(false);
         }
+        let lapsed = !self.routes.is_leased();
         self.metrics.renewal_seconds.observe(sent.elapsed().as_secs_f64());
         if lapsed {
             // Meanwhile its shards may have become another's: it does not speak for them before it knows.
@@ -464,6 +464,9 @@ impl Ownership {
 
     /// Has snapshots taken before shards move, so that their new owners have little to read.
     async fn condense(&self, shards: &[ShardId]) {
+        if shards.is_empty() {
+            return;
+        }
         let shards: BTreeSet<ShardId> = shards.iter().copied().collect();
         let (under_way, mut taken) = mpsc::channel(1);
         for directory in self.directories.iter() {

@@ -203,7 +203,7 @@ async fn send_answers(client: Client, seal: Arc<Seal>, mut outgoing: mpsc::Unbou
                 warn!(%cause, count, "answers to another node were not sent");
                 // One that is too large for the broker: whoever waits for it waits in vain.
                 let unsayable =
-                    |answered: &Answered| Answered { n: answered.n, answer: RemoteAnswer::Unreadable };
+                    |answered: &Answered| Answered { n: answered.n, answer: RemoteAnswer::OutcomeUnknown };
                 let unsayable: Vec<Answered> = sent.iter().map(unsayable).collect();
                 let (headers, payload) = seal.close(&subject, &unsayable);
                 drop(client.publish_with_headers(subject.clone(), headers, payload).await);

@@ -5,17 +5,15 @@ use std::{
     ops::{Deref, DerefMut},
     path::PathBuf,
     str::FromStr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures_util::{Stream, StreamExt};
 use sqlx::{
     ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 use tokio::{
     runtime::Handle,
@@ -25,8 +23,8 @@ use tokio::{
 #[cfg(feature = "embedded")]
 use super::embedded::Embedded;
 use crate::kernel::limits::{
-    APPEND_TIMEOUT_MS, CONNECTION_SUSPECT_MS, CONNECTIONS_TRUSTED_MS, DATABASE_NOTICE_INTERVAL_MS,
-    DATABASE_RETRY_MS, DATABASE_WAIT_MS_MAX, SESSION_IDLE_MS,
+    APPEND_TIMEOUT_MS, CLOSE_MS_MAX, DATABASE_NOTICE_INTERVAL_MS, DATABASE_RETRY_MS, DATABASE_WAIT_MS_MAX,
+    RETURN_MS_MAX, SESSION_IDLE_MS,
 };
 
 /// How long a caller waits for a connection.
@@ -76,7 +74,6 @@ pub struct Database {
     /// spare.
     journal: PgPool,
     gate: Option<Arc<Semaphore>>,
-    silence: Arc<Silence>,
     /// Connections are opened on this runtime, whoever asks: one that a web worker opened would die
     /// with that worker.
     runtime: Handle,
@@ -87,39 +84,19 @@ pub struct Database {
 /// A connection on loan; it goes back to the pool when dropped.
 pub struct Connection {
     inner: PoolConnection<Postgres>,
-    /// None where there is but one connection.
-    loaned: Option<Instant>,
+    /// Where its return is seen to; none where there is but one connection.
+    returns: Option<Handle>,
     _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for Connection {
-    /// Whoever was tired of waiting may have left a question on it, and nobody may be there any more to
-    /// answer. In the pool it would hang until the system gives up, which takes a quarter of an hour.
+    /// The pool asks whether it still answers, and where nobody is left to answer that would take its
+    /// place in the pool along until the system gives up.
     fn drop(&mut self) {
-        let suspect = Duration::from_millis(CONNECTION_SUSPECT_MS);
-        if self.loaned.is_some_and(|loaned| loaned.elapsed() >= suspect) {
-            self.inner.close_on_drop();
+        if let Some(runtime) = self.returns.take() {
+            let returned = self.inner.return_to_pool();
+            runtime.spawn(tokio::time::timeout(Duration::from_millis(RETURN_MS_MAX), returned));
         }
-    }
-}
-
-/// When the database did not answer in time. A server that has gone without a word, such as one that was
-/// failed over, never answers on the connections it had; the system notices after a quarter of an hour.
-struct Silence {
-    started: Instant,
-    /// In milliseconds since `started`; none yet, if it is zero.
-    noticed_ms: AtomicU64,
-}
-
-impl Silence {
-    fn notice(&self) {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.noticed_ms.store(now.max(1), Ordering::Release);
-    }
-
-    fn since(&self) -> Option<Duration> {
-        let noticed = Duration::from_millis(self.noticed_ms.load(Ordering::Acquire));
-        (!noticed.is_zero()).then(|| self.started.elapsed().saturating_sub(noticed))
     }
 }
 
@@ -139,6 +116,7 @@ impl DerefMut for Connection {
 impl Connection {
     /// Gives the connection up instead of returning it: its state is not known.
     pub fn discard(mut self) {
+        self.returns = None;
         self.inner.close_on_drop();
     }
 }
@@ -196,13 +174,11 @@ impl Database {
                     ("tcp_user_timeout", SESSION_IDLE_MS.to_string()),
                 ]);
                 let bounded = options.clone().options([("statement_timeout", APPEND_TIMEOUT_MS.to_string())]);
-                let silence = Arc::new(Silence { started: Instant::now(), noticed_ms: AtomicU64::new(0) });
-                let journal = Self::pool(bounded, JOURNAL_CONNECTIONS, &silence).await?;
-                let pool = Self::pool(options, connections_max, &silence).await?;
+                let journal = Self::pool(bounded, JOURNAL_CONNECTIONS).await?;
+                let pool = Self::pool(options, connections_max).await?;
                 Ok(Self {
                     pool,
                     journal,
-                    silence,
                     gate: None,
                     runtime: Handle::current(),
                     #[cfg(feature = "embedded")]
@@ -213,12 +189,10 @@ impl Database {
             Source::Embedded(path) => {
                 let embedded = Embedded::start(path.clone()).await?;
                 let options = PgConnectOptions::from_str(&embedded.url()).map_err(OpenError::Url)?;
-                let silence = Arc::new(Silence { started: Instant::now(), noticed_ms: AtomicU64::new(0) });
-                let pool = Self::pool(options, 1, &silence).await?;
+                let pool = Self::pool(options, 1).await?;
                 Ok(Self {
                     journal: pool.clone(),
                     pool,
-                    silence,
                     gate: Some(Arc::new(Semaphore::new(1))),
                     runtime: Handle::current(),
                     embedded: Some(Arc::new(embedded)),
@@ -229,17 +203,8 @@ impl Database {
         }
     }
 
-    async fn pool(
-        options: PgConnectOptions,
-        connections_max: u32,
-        silence: &Arc<Silence>,
-    ) -> Result<PgPool, OpenError> {
-        let silence = silence.clone();
+    async fn pool(options: PgConnectOptions, connections_max: u32) -> Result<PgPool, OpenError> {
         PgPoolOptions::new()
-            .before_acquire(move |_, known| {
-                let heard = silence.since().is_none_or(|silent| known.idle_for < silent);
-                Box::pin(std::future::ready(Ok(heard)))
-            })
             .max_connections(connections_max)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .idle_timeout(None)
@@ -277,17 +242,13 @@ impl Database {
         turn: Option<OwnedSemaphorePermit>,
     ) -> Result<Connection, sqlx::Error> {
         let inner = self.acquire(pool).await?;
-        Ok(Connection { inner, loaned: (!self.is_embedded()).then(Instant::now), _turn: turn })
+        Ok(Connection { inner, returns: (!self.is_embedded()).then(|| self.runtime.clone()), _turn: turn })
     }
 
     async fn acquire(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>, sqlx::Error> {
         let pool = pool.clone();
-        // An idle connection is at hand at once in the common case, without a change of runtime. It is
-        // lent unseen, so not while some may be dead.
-        let trusted = Duration::from_millis(CONNECTIONS_TRUSTED_MS);
-        if self.silence.since().is_none_or(|silent| silent > trusted)
-            && let Some(connection) = pool.try_acquire()
-        {
+        // An idle connection is at hand at once in the common case, without a change of runtime.
+        if let Some(connection) = pool.try_acquire() {
             return Ok(connection);
         }
         match self.runtime.spawn(async move { pool.acquire().await }).await {
@@ -296,7 +257,8 @@ impl Database {
         }
     }
 
-    /// Waits for an answer of the database so long and no longer.
+    /// Waits for an answer of the database so long and no longer. A server that has gone without a word,
+    /// such as one that was failed over, never answers on the connections it had.
     pub async fn within<T, E: From<sqlx::Error>>(
         &self,
         limit_ms: u64,
@@ -304,12 +266,34 @@ impl Database {
     ) -> Result<T, E> {
         match tokio::time::timeout(Duration::from_millis(limit_ms), attempt).await {
             Ok(answered) => answered,
-            Err(_) => {
-                self.silence.notice();
-                let silent = io::Error::new(io::ErrorKind::TimedOut, "the database does not answer");
-                Err(sqlx::Error::Io(silent).into())
+            Err(_) => Err(self.is_silent().into()),
+        }
+    }
+
+    /// Gathers rows; the database may take so long for each, however many they are.
+    pub async fn rows(
+        &self,
+        limit_ms: u64,
+        mut rows: impl Stream<Item = Result<PgRow, sqlx::Error>> + Unpin,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let limit = Duration::from_millis(limit_ms);
+        let mut gathered = Vec::new();
+        while let Some(row) = tokio::time::timeout(limit, rows.next()).await.map_err(|_| self.is_silent())? {
+            gathered.push(row?);
+        }
+        Ok(gathered)
+    }
+
+    /// Lets go of the connections that nobody uses, without a farewell: they may be dead, too.
+    fn is_silent(&self) -> sqlx::Error {
+        if !self.is_embedded() {
+            for pool in [&self.journal, &self.pool] {
+                while let Some(idle) = pool.try_acquire() {
+                    drop(idle.detach());
+                }
             }
         }
+        sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database does not answer"))
     }
 
     /// Whether the database is the embedded one.
@@ -326,8 +310,10 @@ impl Database {
 
     /// Closes every connection, then stops the embedded server.
     pub async fn close(self) {
-        self.journal.close().await;
-        self.pool.close().await;
+        for pool in [self.journal, self.pool] {
+            // It waits for all that are on loan, of whom some may wait for the database in vain.
+            drop(tokio::time::timeout(Duration::from_millis(CLOSE_MS_MAX), pool.close()).await);
+        }
         #[cfg(feature = "embedded")]
         if let Some(embedded) = self.embedded {
             embedded.stop().await;

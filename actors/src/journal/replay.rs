@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use sqlx::{Row, postgres::PgRow};
 
 use super::{Entry, Position, ShardId, Snapshot};
-use crate::engine::Database;
+use crate::{engine::Database, kernel::limits::LOAD_ANSWER_MS};
 
 /// Whose history to read.
 #[derive(Debug, Clone)]
@@ -35,16 +35,15 @@ pub async fn read_histories(
     if !with_snapshots.is_empty() {
         let kinds: Vec<&str> = with_snapshots.iter().map(|at| requests[*at].kind).collect();
         let ids: Vec<&str> = with_snapshots.iter().map(|at| &*requests[*at].id).collect();
-        let rows = sqlx::query(
+        let found = sqlx::query(
             "SELECT wanted.place, snapshot.version, snapshot.state
              FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (kind, id, place)
              JOIN snapshot ON snapshot.actor_kind = wanted.kind AND snapshot.actor_id = wanted.id",
         )
         .bind(kinds)
         .bind(ids)
-        .fetch_all(&mut *connection)
-        .await?;
-        for row in rows {
+        .fetch(&mut *connection);
+        for row in database.rows(LOAD_ANSWER_MS, found).await? {
             let place = with_snapshots[place(&row)?];
             histories[place].snapshot = Some(Snapshot { version: row.try_get(1)?, state: row.try_get(2)? });
         }
@@ -54,7 +53,7 @@ pub async fn read_histories(
     let after: Vec<i64> =
         histories.iter().map(|history| history.snapshot.as_ref().map_or(0, |found| found.version)).collect();
     // The lateral subquery makes the plan one index probe per entity, however the table has grown.
-    let rows = sqlx::query(
+    let found = sqlx::query(
         "SELECT wanted.place, event.version, event.payload
          FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS wanted (kind, id, after, place)
          CROSS JOIN LATERAL (
@@ -67,9 +66,8 @@ pub async fn read_histories(
     .bind(kinds)
     .bind(ids)
     .bind(after)
-    .fetch_all(&mut *connection)
-    .await?;
-    for row in rows {
+    .fetch(&mut *connection);
+    for row in database.rows(LOAD_ANSWER_MS, found).await? {
         histories[place(&row)?].events.push((row.try_get(1)?, row.try_get(2)?));
     }
     Ok(histories)

@@ -14,10 +14,10 @@ pub const DATABASE_NOTICE_INTERVAL_MS: u64 = 5_000;
 pub const DATABASE_ANSWER_MS: u64 = 15_000;
 /// How long the server keeps a transaction open for a client from which it hears nothing.
 pub const SESSION_IDLE_MS: u64 = 10_000;
-/// After the database was silent, connections are looked at for so long before they are lent.
-pub const CONNECTIONS_TRUSTED_MS: u64 = 60_000;
-/// A connection that was on loan for longer than this is closed afterwards, not lent again.
-pub const CONNECTION_SUSPECT_MS: u64 = 2_500;
+/// How long the pool may ask whether a connection that comes back still answers.
+pub const RETURN_MS_MAX: u64 = 3_000;
+/// How long a node that ends waits for the connections of each pool.
+pub const CLOSE_MS_MAX: u64 = 5_000;
 
 /// Events in one statement of the journal's writer.
 pub const BATCH_EVENTS_MAX: usize = 512;
@@ -41,7 +41,7 @@ pub const LANE_NORMAL_MAX: usize = 16_384;
 pub const LANE_ENDING_MAX: usize = 16_384;
 /// Queries parked at one entity until it has an answer.
 pub const PARKED_MAX: usize = 64;
-/// How long the loader waits for histories; less than a handler may take.
+/// How long the loader waits for the next row of histories; less than a handler may take.
 pub const LOAD_ANSWER_MS: u64 = 10_000;
 /// Entities loaded by one query of the loader.
 pub const LOAD_BATCH_MAX: usize = 512;
@@ -75,6 +75,8 @@ pub const RESTART_BACKOFF_MS_MAX: u64 = 1_000;
 
 /// Events since the last snapshot that make a new one worth its while.
 pub const SNAPSHOT_EVENTS_MIN: u64 = 5_000;
+/// How long the database may take to keep one.
+pub const SNAPSHOT_ANSWER_MS: u64 = 60_000;
 /// Snapshots of one kind of actor that wait to be taken.
 pub const SNAPSHOTS_WAITING_MAX: usize = 4_096;
 

@@ -8,7 +8,7 @@ use tracing::warn;
 use crate::{
     engine::Database,
     journal::{History, HistoryRequest, read_histories},
-    kernel::limits::{LOAD_ANSWER_MS, LOAD_BATCH_MAX},
+    kernel::limits::LOAD_BATCH_MAX,
 };
 
 /// A history could not be read.
@@ -53,7 +53,7 @@ impl LoaderTask {
         let mut gathered = Vec::with_capacity(LOAD_BATCH_MAX);
         while self.requests.recv_many(&mut gathered, LOAD_BATCH_MAX).await > 0 {
             let (requests, replies): (Vec<HistoryRequest>, Vec<Reply>) = gathered.drain(..).unzip();
-            match self.database.within(LOAD_ANSWER_MS, read_histories(&self.database, &requests)).await {
+            match read_histories(&self.database, &requests).await {
                 Ok(histories) => {
                     for (reply, history) in replies.into_iter().zip(histories) {
                         let _ = reply.send(Ok(history));

@@ -242,9 +242,12 @@ impl<E: Entity> Registry<E> {
                 Delivery::Lost if repeatable => lost = true,
                 Delivery::Lost => return Err(AskError::OutcomeUnknown),
             }
-            tokio::select! {
-                moves = router.moved(shard, place) => if !moves { return unless_lost::<E>(lost, Err(AskError::Unavailable)) },
-                () = &mut patience => return unless_lost::<E>(lost, Err(AskError::Unavailable)),
+            let goes_on = tokio::select! {
+                moves = router.moved(shard, place) => moves,
+                () = &mut patience => false,
+            };
+            if !goes_on {
+                return unless_lost::<E>(lost, Err(AskError::Unavailable));
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     journal::{HistoryRequest, Incarnation, Snapshot, read_histories, write_snapshot},
     kernel::limits::{
         ACTORS_LIVE_MAX, IDLE_MS_CROWDED, IDLE_MS_MAX, PASSIVATION_INTERVAL_MS, RESTART_BACKOFF_MS,
-        RESTART_BACKOFF_MS_MAX, RESTART_WINDOW_MS, RESTARTS_MAX, SNAPSHOTS_WAITING_MAX,
+        RESTART_BACKOFF_MS_MAX, RESTART_WINDOW_MS, RESTARTS_MAX, SNAPSHOT_ANSWER_MS, SNAPSHOTS_WAITING_MAX,
     },
 };
 
@@ -157,5 +157,6 @@ async fn take_snapshot<E: Entity>(
     });
     let snapshot = folding.await.map_err(|error| error.to_string())??;
     let fence = (runtime.journal.node(), incarnation.shard, incarnation.epoch);
-    write_snapshot(&runtime.database, fence, E::KIND, &id, &snapshot).await.map_err(|error| error.to_string())
+    let kept = write_snapshot(&runtime.database, fence, E::KIND, &id, &snapshot);
+    runtime.database.within(SNAPSHOT_ANSWER_MS, kept).await.map_err(|error| error.to_string())
 }

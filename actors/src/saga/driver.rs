@@ -250,7 +250,7 @@ async fn park(database: &Database, saga: &str, position: Position, command: &Fol
         .execute(&mut *connection)
         .await
     };
-    match kept.await {
+    match database.within(DATABASE_ANSWER_MS, kept).await {
         Ok(_) => true,
         Err(cause) => {
             warn!(%cause, "a command could not be parked; it is tried again");

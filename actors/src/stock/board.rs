@@ -23,6 +23,8 @@ use crate::kernel::{FlashSaleId, Timestamp, UserId};
 #[derive(Debug, Default)]
 pub struct Board {
     sales: RwLock<HashMap<FlashSaleId, Arc<SaleBoard>>>,
+    /// Users of whom a reservation in any of the sales, or its key, is known.
+    buyers: DashSet<UserId>,
     /// Users with requests in the mailbox, and how many; bounded by the mailbox.
     entering: Arc<DashMap<(FlashSaleId, UserId), usize>>,
 }
@@ -35,8 +37,6 @@ struct SaleBoard {
     starts_at: AtomicI64,
     ends_at: AtomicI64,
     per_user_limit: AtomicU32,
-    /// Users of whom a reservation or its key is known.
-    buyers: DashSet<UserId>,
 }
 
 /// Marks a request on its way to its decision; goes with the message.
@@ -70,7 +70,7 @@ impl Board {
         if let Some(board) = self.sale(sale)
             && let Some(refusal) = board.refusal(quantity, now)
             && !self.entering.contains_key(&who)
-            && !self.has_bought(user)
+            && !self.buyers.contains(&user)
         {
             return Err(refusal);
         }
@@ -94,9 +94,7 @@ impl Board {
             match event {
                 Event::Reserved(reserved) => {
                     if let Some((id, sale)) = reserved.sale.and_then(|id| state.sales.get_key_value(&id)) {
-                        if let Some(board) = self.sale(*id) {
-                            board.buyers.insert(reserved.user);
-                        }
+                        self.buyers.insert(reserved.user);
                         self.show(*id, sale);
                     }
                 }
@@ -124,11 +122,6 @@ impl Board {
         }
     }
 
-    /// Whether the user is a buyer of any of the SKU's sales.
-    fn has_bought(&self, user: UserId) -> bool {
-        self.sales.read().is_ok_and(|sales| sales.values().any(|sale| sale.buyers.contains(&user)))
-    }
-
     fn sale(&self, id: FlashSaleId) -> Option<Arc<SaleBoard>> {
         self.sales.read().ok()?.get(&id).cloned()
     }
@@ -140,7 +133,7 @@ impl Board {
         }
         let board = SaleBoard::default();
         for user in sale.buyers.keys() {
-            board.buyers.insert(*user);
+            self.buyers.insert(*user);
         }
         board.set(sale);
         if let Ok(mut sales) = self.sales.write() {

@@ -332,7 +332,7 @@ fn valid_terms(terms: &Terms) -> Result<(), Refusal> {
     }
     const PAY_WITHIN_MS: std::ops::RangeInclusive<i64> = 1_000..=PAY_WITHIN_SECONDS_MAX as i64 * 1_000;
     if !PAY_WITHIN_MS.contains(&terms.pay_within_ms) {
-        return Err(out_of_bounds("pay_within_seconds", 1, 7 * 86_400));
+        return Err(out_of_bounds("pay_within_seconds", 1, i64::from(PAY_WITHIN_SECONDS_MAX)));
     }
     Ok(())
 }

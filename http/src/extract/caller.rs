@@ -28,7 +28,19 @@ pub struct Admin(pub Caller);
 
 /// Somebody, or nobody in particular: what is public stays so for those whose token is over.
 #[derive(Debug, Clone, Copy)]
-pub struct MaybeCaller(pub Option<Caller>);
+pub struct MaybeCaller(Result<Option<Caller>, Code>);
+
+impl MaybeCaller {
+    /// Who calls, if that is known.
+    pub fn known(&self) -> Option<&Caller> {
+        self.0.as_ref().ok()?.as_ref()
+    }
+
+    /// What is said where nothing is shown: with a token that is not over there might be something.
+    pub fn missing(&self, otherwise: Problem) -> Problem {
+        self.0.err().map_or(otherwise, refused)
+    }
+}
 
 /// Who calls: nobody without a token, else what is wrong with the token.
 fn told(request: &HttpRequest) -> Result<Option<Caller>, Code> {
@@ -37,18 +49,24 @@ fn told(request: &HttpRequest) -> Result<Option<Caller>, Code> {
 
 /// Who calls; nobody is refused, and so is whose token is not valid.
 pub(super) fn required(request: &HttpRequest) -> Result<Caller, Problem> {
-    let challenged = |problem: Problem, how| problem.header(WWW_AUTHENTICATE, HeaderValue::from_static(how));
     match told(request) {
         Ok(Some(caller)) => Ok(caller),
         Ok(None) => Err(challenged(Problem::new(Code::Unauthenticated), "Bearer")),
-        Err(code) => {
-            let mut problem = Problem::new(code);
-            if code == Code::Unauthenticated {
-                problem = problem.detail("The access token is not valid here, or its session is over.");
-            }
-            Err(challenged(problem, "Bearer error=\"invalid_token\""))
-        }
+        Err(code) => Err(refused(code)),
     }
+}
+
+/// What is wrong with a token, as RFC 6750 tells it.
+fn refused(code: Code) -> Problem {
+    let mut problem = Problem::new(code);
+    if code == Code::Unauthenticated {
+        problem = problem.detail("The access token is not valid here, or its session is over.");
+    }
+    challenged(problem, "Bearer error=\"invalid_token\"")
+}
+
+fn challenged(problem: Problem, how: &'static str) -> Problem {
+    problem.header(WWW_AUTHENTICATE, HeaderValue::from_static(how))
 }
 
 fn with_role(request: &HttpRequest, allowed: impl FnOnce(Role) -> bool) -> Result<Caller, Problem> {
@@ -74,7 +92,7 @@ extractors! {
     Auth = required,
     Seller = |request| with_role(request, |role| matches!(role, Role::Seller | Role::Admin)),
     Admin = |request| with_role(request, |role| role == Role::Admin),
-    MaybeCaller = |request| Ok(told(request).unwrap_or_default()),
+    MaybeCaller = |request| Ok(told(request)),
 }
 
 macro_rules! derefs {

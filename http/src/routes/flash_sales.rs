@@ -4,7 +4,10 @@ use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use stampede_actors::{
     catalog::Offer,
-    kernel::{Code, FlashSaleId, IdempotencyKey, SkuId, Timestamp, limits::UNITS_MAX},
+    kernel::{
+        Code, FlashSaleId, IdempotencyKey, SkuId, Timestamp,
+        limits::{PAY_WITHIN_SECONDS_MAX, UNITS_MAX},
+    },
     order::Status,
     projection::{self, SaleRow},
     stock::{
@@ -429,7 +432,7 @@ fn answer_sale(
 }
 
 fn pay_within(seconds: Option<i64>) -> Result<Option<i64>, Problem> {
-    const SECONDS_MAX: i64 = 7 * 86_400;
+    const SECONDS_MAX: i64 = PAY_WITHIN_SECONDS_MAX as i64;
     match seconds {
         Some(seconds) if !(1..=SECONDS_MAX).contains(&seconds) => Err(Problem::field(
             "pay_within_seconds",

@@ -11,7 +11,7 @@ use stampede_actors::{
 };
 
 use super::products::not_found;
-use crate::{auth::Caller, problem::Problem, startup::Shop};
+use crate::{auth::Caller, extract::MaybeCaller, problem::Problem, startup::Shop};
 
 /// Whether the caller may change the product and its stock.
 fn owns(caller: &Caller, product: &Product) -> bool {
@@ -42,12 +42,12 @@ pub async fn sku(shop: &Shop, caller: &Caller, sku: SkuId) -> Result<(), Problem
 }
 
 /// The SKU of that id, for everybody if it is for sale, else for its product's owners alone.
-pub async fn shown_sku(shop: &Shop, caller: Option<&Caller>, sku: SkuId) -> Result<(), Problem> {
+pub async fn shown_sku(shop: &Shop, caller: &MaybeCaller, sku: SkuId) -> Result<(), Problem> {
     let offer = shop.catalog.offer(sku).await.map_err(|error| Problem::unavailable(&error))?;
     if offer.is_some_and(|offer| offer.active) {
         return Ok(());
     }
-    let Some(caller) = caller else { return Err(no_sku()) };
+    let Some(caller) = caller.known() else { return Err(caller.missing(no_sku())) };
     let product = shop.catalog.product_of(sku).await.map_err(|error| Problem::unavailable(&error))?;
     if product.is_some_and(|product| owns(caller, &product)) { Ok(()) } else { Err(no_sku()) }
 }

@@ -229,10 +229,10 @@ pub(super) async fn show_page(
     (status = 200, body = Product), (status = 404, body = ProblemShape)))]
 pub async fn get(caller: MaybeCaller, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let product = shop.catalog.by_id(ProductId(id.0)).await.map_err(|error| Problem::unavailable(&error))?;
-    let shown = product.filter(|product| owned::is_shown(caller.0.as_ref(), product));
+    let shown = product.filter(|product| owned::is_shown(caller.known(), product));
     match shown {
         Some(product) => Ok(shown_as(HttpResponse::Ok(), &product, &stock_of(&shop, &product).await?)),
-        None => Err(not_found()),
+        None => Err(caller.missing(not_found())),
     }
 }
 

@@ -84,7 +84,7 @@ pub struct Adjust {
 #[utoipa::path(get, path = "/api/v1/skus/{id}/stock", tag = "stock", responses((status = 200, body = Stock)))]
 pub async fn get(caller: MaybeCaller, id: Path<Uuid>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let sku = SkuId(id.0);
-    owned::shown_sku(&shop, caller.0.as_ref(), sku).await?;
+    owned::shown_sku(&shop, &caller, sku).await?;
     let answer = shop.actors.stock.query(sku.0, sku, StockQuery::Stock).await.map_err(refusal::stock)?;
     answer_stock(sku, &answer, false)
 }

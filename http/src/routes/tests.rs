@@ -81,7 +81,9 @@ fn rows() -> Vec<Row> {
         row(Method::GET, "/t/seller", Class::Api, || web::to(|_: Seller| async { "seller" })),
         row(Method::GET, "/t/admin", Class::Api, || web::to(|_: Admin| async { "admin" })),
         row(Method::GET, "/t/maybe", Class::Api, || {
-            web::to(|caller: MaybeCaller| async move { if caller.0.is_some() { "known" } else { "unknown" } })
+            web::to(|caller: MaybeCaller| async move {
+                if caller.known().is_some() { "known" } else { "unknown" }
+            })
         }),
         row(Method::GET, "/t/large", Class::Free, || {
             web::to(|| async {

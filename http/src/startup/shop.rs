@@ -121,7 +121,6 @@ pub async fn open_database(config: &Config) -> Result<Database, ShopError> {
              set DATABASE_URL for anything that must"
         );
     }
-    Database::wait_for(&source).await?;
     let database = Database::open(&source, config.database.connections_max).await?;
     database.migrate().await?;
     initialize(&database, limits::SHARDS).await?;
@@ -177,6 +176,7 @@ impl Shop {
     /// system over a multi-threaded runtime.
     pub async fn open(live: Live) -> Result<Self, ShopError> {
         let config = live.get();
+        Database::wait_for(&source(&config)).await?;
         let database = open_database(&config).await?;
         let families = metrics::Families::register(prometheus::default_registry())?;
         let holdings = Arc::new(Holdings::new(limits::SHARDS));
@@ -454,7 +454,8 @@ async fn gauge_sales(database: Database, metrics: ShopMetrics) {
     let mut interval = tokio::time::interval(SALE_GAUGES_INTERVAL);
     loop {
         interval.tick().await;
-        let Ok((sales, _)) = projection::sale_page(&database, 1, SHOWN_MAX).await else { continue };
+        let page = projection::sale_page(&database, 1, SHOWN_MAX);
+        let Ok((sales, _)) = database.within(limits::DATABASE_ANSWER_MS, page).await else { continue };
         metrics.show_sales(sales.iter().filter(|sale| sale.closed_at.is_none()));
     }
 }

@@ -27,7 +27,7 @@ macro_rules! table {
             fetch: concat!("FETCH ", $batch, " FROM export_rows"),
             insert: concat!(
                 "INSERT INTO ", $name, " OVERRIDING SYSTEM VALUE
-                 SELECT * FROM jsonb_populate_recordset(NULL::", $name, ", $1::jsonb)"
+                 SELECT * FROM json_populate_recordset(NULL::", $name, ", $1::json)"
             ),
             any: concat!("SELECT EXISTS (SELECT 1 FROM ", $name, ")"),
         }

@@ -99,6 +99,12 @@ impl Limiter {
         *self.classes.write().unwrap_or_else(PoisonError::into_inner) = Classes::new(limits);
     }
 
+    /// Whether anything is limited.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.classes().is_some()
+    }
+
     fn classes(&self) -> Option<Arc<Classes>> {
         self.classes.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -132,15 +138,15 @@ impl Limiter {
         self.take(buckets, &key)
     }
 
-    /// Whether one more try to log in to an account may go on, wherever it comes from. The name is
-    /// counted only where there is no such account, so that this tells nobody whether there is.
+    /// Whether one more try to log in to an account may go on, wherever it comes from. Where there is no
+    /// such account its name is counted, as it was looked for: this tells nobody whether there is one.
     pub async fn check_account(&self, account: Option<UserId>, name: &str) -> Result<(), Problem> {
         let ask = match self.classes() {
             None => None,
             Some(classes) => {
                 let digest = match account {
                     Some(account) => Digest::of(&[account.0.as_bytes()]),
-                    None => Digest::of(&[name.trim().to_lowercase().as_bytes()]),
+                    None => Digest::of(&[name.as_bytes()]),
                 };
                 self.take(&classes.account, &Key::Account(digest))?
             }
@@ -258,14 +264,14 @@ mod tests {
         let mut limits = limits();
         limits.login_account_burst = 2;
         let limiter = Limiter::new(&limits);
-        limiter.check_account(None, "Alice").await.unwrap();
-        limiter.check_account(None, "alice ").await.unwrap();
-        assert!(limiter.check_account(None, "ALICE").await.is_err());
+        limiter.check_account(None, "alice").await.unwrap();
+        limiter.check_account(None, "alice").await.unwrap();
+        assert!(limiter.check_account(None, "alice").await.is_err());
         limiter.check_account(None, "bob").await.unwrap();
         let bob = Some(UserId(Uuid::from_u128(7)));
         limiter.check_account(bob, "bob").await.unwrap();
         limiter.check_account(bob, "bob@example.com").await.unwrap();
-        assert!(limiter.check_account(bob, "BOB").await.is_err());
+        assert!(limiter.check_account(bob, "bob").await.is_err());
     }
 
     #[test]
