@@ -1,6 +1,8 @@
 //! The way to the servers behind the shop: they may start in any order, and be reached through TLS by
 //! those who prove who they are.
 
+use std::time::Duration;
+
 use hyper::Method;
 use serde_json::json;
 use stampede_tests::{
@@ -38,10 +40,10 @@ async fn a_database_that_goes_without_a_word_is_reached_anew() {
     let proxy = Proxy::start(postgres.port()).await;
     let url = proxy.url(&postgres.create_database().await);
     let mut shop = ShopSetup::new(Engine::Postgres).database_url(&url).start().await;
-    let product = shop.product("9.90", 10_000).await;
-    let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(10_000) };
+    let product = shop.product("9.90", 100_000).await;
+    let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(100_000) };
     let sale = shop.flash_sale(&product, &terms).await;
-    let traffic = Traffic::start(&shop.crowd(8).await, &sale, true).await;
+    let traffic = Traffic::at_leisure(&shop.crowd(8).await, &sale, true, Duration::from_millis(50)).await;
     // Nobody answers on any connection that there is, nor ends one: the system takes a quarter of an hour
     // to notice.
     proxy.forsake();

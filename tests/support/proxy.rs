@@ -147,7 +147,7 @@ impl Proxy {
     }
 
     /// Keeps the connections that are open now and never lets anything through on them again, as if the
-    /// machine behind them had gone without a word. New ones are let through.
+    /// machine behind them had died without a word. New ones are let through, to the one in its place.
     pub fn forsake(&self) {
         self.shared.forsaken.send_modify(|forsaken| *forsaken += 1);
     }
@@ -194,18 +194,22 @@ async fn accept(listener: TcpListener, upstream: u16, shared: Arc<Shared>) {
 }
 
 async fn relay(client: TcpStream, upstream: u16, shared: &Shared) -> io::Result<()> {
-    let born = *shared.forsaken.borrow();
+    let mut forsaken = shared.forsaken.subscribe();
     let server = TcpStream::connect(("127.0.0.1", upstream)).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (mut from_client, mut to_client) = client.into_split();
-    let (from_server, mut to_server) = server.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
     greet(&mut from_client, &mut to_client, &mut to_server).await?;
     let dialogue = Mutex::new(Dialogue::default());
     tokio::select! {
-        done = requests(from_client, to_server, &dialogue, (shared, born)) => done,
-        done = answers(from_server, to_client, &dialogue, (shared, born)) => done,
+        done = requests(&mut from_client, &mut to_server, &dialogue, shared) => return done,
+        done = answers(&mut from_server, &mut to_client, &dialogue, shared) => return done,
+        _ = forsaken.changed() => {}
     }
+    // The server's side ends, and the client is left without a word.
+    drop((from_server, to_server));
+    std::future::pending().await
 }
 
 /// Passes the start-up message on; refuses encryption on the server's behalf.
@@ -299,14 +303,14 @@ impl Dialogue {
 
 /// Returns, and so cuts the connection, when a statement is withheld.
 async fn requests(
-    mut client: OwnedReadHalf,
-    mut server: OwnedWriteHalf,
+    client: &mut OwnedReadHalf,
+    server: &mut OwnedWriteHalf,
     dialogue: &Mutex<Dialogue>,
-    (shared, born): (&Shared, u64),
+    shared: &Shared,
 ) -> io::Result<()> {
     loop {
-        let (kind, message) = read_message(&mut client).await?;
-        until_open(shared, born).await?;
+        let (kind, message) = read_message(client).await?;
+        until_open(shared).await?;
         let runs = |marker: &str| {
             let mut dialogue = lock(dialogue);
             dialogue.request(kind, &message[5..]);
@@ -330,17 +334,17 @@ async fn requests(
 
 /// Returns, and so cuts the connection, when an answer was swallowed.
 async fn answers(
-    mut server: OwnedReadHalf,
-    mut client: OwnedWriteHalf,
+    server: &mut OwnedReadHalf,
+    client: &mut OwnedWriteHalf,
     dialogue: &Mutex<Dialogue>,
-    (shared, born): (&Shared, u64),
+    shared: &Shared,
 ) -> io::Result<()> {
     // Answers held back until it is known whether their cycle committed.
     let mut held = Vec::new();
     let mut failed = false;
     loop {
-        let (kind, message) = read_message(&mut server).await?;
-        until_open(shared, born).await?;
+        let (kind, message) = read_message(server).await?;
+        until_open(shared).await?;
         failed |= kind == b'E';
         held.extend_from_slice(&message);
         let marked = {
@@ -366,10 +370,7 @@ async fn answers(
 }
 
 /// Waits while the proxy is a black hole.
-async fn until_open(shared: &Shared, born: u64) -> io::Result<()> {
-    if *shared.forsaken.borrow() > born {
-        return std::future::pending().await;
-    }
+async fn until_open(shared: &Shared) -> io::Result<()> {
     let mut mode = shared.mode.subscribe();
     mode.wait_for(|mode| *mode != Mode::BlackHole).await.map(drop).map_err(io::Error::other)
 }

@@ -24,7 +24,7 @@ use tokio::{
 use super::embedded::Embedded;
 use crate::kernel::limits::{
     APPEND_TIMEOUT_MS, CLOSE_MS_MAX, DATABASE_NOTICE_INTERVAL_MS, DATABASE_RETRY_MS, DATABASE_WAIT_MS_MAX,
-    RETURN_MS_MAX, SESSION_IDLE_MS,
+    KEEPALIVE_SECONDS, KEEPALIVES_MAX, RETURN_MS_MAX, SESSION_IDLE_MS,
 };
 
 /// How long a caller waits for a connection.
@@ -169,9 +169,12 @@ impl Database {
         match source {
             Source::Url(url) => {
                 let options = PgConnectOptions::from_str(url).map_err(OpenError::Url)?.options([
-                    // What a client that has gone without a word has locked is let go of.
+                    // What a client has locked that has gone without a word is let go of.
                     ("idle_in_transaction_session_timeout", SESSION_IDLE_MS.to_string()),
                     ("tcp_user_timeout", SESSION_IDLE_MS.to_string()),
+                    ("tcp_keepalives_idle", KEEPALIVE_SECONDS.to_string()),
+                    ("tcp_keepalives_interval", KEEPALIVE_SECONDS.to_string()),
+                    ("tcp_keepalives_count", KEEPALIVES_MAX.to_string()),
                 ]);
                 let bounded = options.clone().options([("statement_timeout", APPEND_TIMEOUT_MS.to_string())]);
                 let journal = Self::pool(bounded, JOURNAL_CONNECTIONS).await?;

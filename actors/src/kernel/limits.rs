@@ -14,6 +14,9 @@ pub const DATABASE_NOTICE_INTERVAL_MS: u64 = 5_000;
 pub const DATABASE_ANSWER_MS: u64 = 15_000;
 /// How long the server keeps a transaction open for a client from which it hears nothing.
 pub const SESSION_IDLE_MS: u64 = 10_000;
+/// How often the server asks a quiet client whether it is there, and how often in vain.
+pub const KEEPALIVE_SECONDS: u32 = 5;
+pub const KEEPALIVES_MAX: u32 = 3;
 /// How long the pool may ask whether a connection that comes back still answers.
 pub const RETURN_MS_MAX: u64 = 3_000;
 /// How long a node that ends waits for the connections of each pool.
