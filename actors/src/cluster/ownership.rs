@@ -326,12 +326,8 @@ impl Ownership {
             }
             Ok(_) | Err(_) => return,
         };
-        self.condense(&gifts.iter().flat_map(|gift| gift.shards.iter().copied()).collect::<Vec<_>>()).await;
-        for Gift { shards, to } in gifts {
-            if let Err(cause) = self.give(shards, &to).await {
-                warn!(%cause, to, "shards were not handed over; they will be");
-            }
-        }
+        // Whatever was not handed over will be with a later heartbeat.
+        let _ = self.give_each(gifts).await;
         drop(moving);
     }
 
@@ -344,8 +340,7 @@ impl Ownership {
         let view = self.look().await?;
         let other = |node: &&String| **node != self.me.node && to.as_ref().is_none_or(|to| to == *node);
         let to = view.nodes.iter().find(other).ok_or(HandoffError::NobodyThere)?;
-        self.condense(&[shard]).await;
-        self.give(vec![shard], to).await
+        self.give_each(vec![Gift { shards: vec![shard], to: to.clone() }]).await
     }
 
     /// Hands all shards over, and takes none until this node resumes or starts again.
@@ -384,10 +379,15 @@ impl Ownership {
     /// Says that this node wants no shards, and gives away all that it has.
     async fn give_all(&self) -> Result<(), HandoffError> {
         self.say_what_it_wants().await?;
-        let view = self.look().await?;
-        self.condense(&self.journal.holdings().held().collect::<Vec<_>>()).await;
+        let gifts = self.look().await?.to_give(&self.me.node);
+        self.give_each(gifts).await
+    }
+
+    /// Gives shards away, after snapshots of long histories; the error is the last.
+    async fn give_each(&self, gifts: Vec<Gift>) -> Result<(), HandoffError> {
+        self.condense(gifts.iter().flat_map(|gift| gift.shards.iter().copied()).collect()).await;
         let mut given = Ok(());
-        for Gift { shards, to } in view.to_give(&self.me.node) {
+        for Gift { shards, to } in gifts {
             if let Err(cause) = self.give(shards, &to).await {
                 warn!(%cause, to, "shards were not handed over");
                 given = Err(cause);
@@ -463,11 +463,10 @@ impl Ownership {
     }
 
     /// Has snapshots taken before shards move, so that their new owners have little to read.
-    async fn condense(&self, shards: &[ShardId]) {
+    async fn condense(&self, shards: BTreeSet<ShardId>) {
         if shards.is_empty() {
             return;
         }
-        let shards: BTreeSet<ShardId> = shards.iter().copied().collect();
         let (under_way, mut taken) = mpsc::channel(1);
         for directory in self.directories.iter() {
             directory.condense(&shards, &under_way);

@@ -269,7 +269,7 @@ impl Database {
     ) -> Result<T, E> {
         match tokio::time::timeout(Duration::from_millis(limit_ms), attempt).await {
             Ok(answered) => answered,
-            Err(_) => Err(self.is_silent().into()),
+            Err(_) => Err(self.forsaken().into()),
         }
     }
 
@@ -281,14 +281,15 @@ impl Database {
     ) -> Result<Vec<PgRow>, sqlx::Error> {
         let limit = Duration::from_millis(limit_ms);
         let mut gathered = Vec::new();
-        while let Some(row) = tokio::time::timeout(limit, rows.next()).await.map_err(|_| self.is_silent())? {
+        while let Some(row) = tokio::time::timeout(limit, rows.next()).await.map_err(|_| self.forsaken())? {
             gathered.push(row?);
         }
         Ok(gathered)
     }
 
-    /// Lets go of the connections that nobody uses, without a farewell: they may be dead, too.
-    fn is_silent(&self) -> sqlx::Error {
+    /// What is said where the database does not answer. Connections that nobody uses are let go of without
+    /// a farewell: they may be dead, too.
+    fn forsaken(&self) -> sqlx::Error {
         if !self.is_embedded() {
             for pool in [&self.journal, &self.pool] {
                 while let Some(idle) = pool.try_acquire() {

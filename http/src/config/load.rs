@@ -100,7 +100,7 @@ pub(super) fn load(sources: &Sources) -> Result<Config, ConfigError> {
         // for a service of that name.
         let Some(name) = variable.strip_prefix("STAMPEDE_") else { continue };
         if !name.contains("__") {
-            layers.is_no_setting(variable, name)?;
+            layers.refuse_misspelt(variable, name)?;
             continue;
         }
         let key = name.to_ascii_lowercase().replace("__", ".");
@@ -201,7 +201,7 @@ impl Layers {
     }
 
     /// Refuses a variable that would be a setting if its section were set apart by two underscores.
-    fn is_no_setting(&self, variable: &str, name: &str) -> Result<(), ConfigError> {
+    fn refuse_misspelt(&self, variable: &str, name: &str) -> Result<(), ConfigError> {
         let name = name.to_ascii_lowercase();
         let meant = self.merged.iter().find_map(|(section, keys)| {
             let key = name.strip_prefix(section.as_str())?.strip_prefix('_')?;
