@@ -1,0 +1,23 @@
+//! The stock ledger: one actor per SKU decides serially over all units of it.
+//!
+//! Owns every number of units there is. Nothing else in the shop adds or takes one. The rules are in
+//! [`decide`] and [`apply`], what they are about in [`model`], and what readers outside the mailbox may see in
+//! [`PublishedView`].
+
+mod apply;
+mod decide;
+mod entity;
+pub mod limits;
+mod model;
+mod published_view;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use entity::Stock;
+pub use model::{
+    Amendment, Command, Event, Line, OpenSale, Pool, Query, Refusal, Reservation, ReservationStatus, Reserve,
+    Reserved, Sale, Source, State, Terms,
+};
+pub use published_view::PublishedView;
+pub use view::{Answer, PoolView, ReservationView, SaleState, SaleView, StockView};

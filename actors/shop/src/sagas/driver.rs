@@ -1,0 +1,309 @@
+//! Delivers what sagas say.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use prometheus::{IntCounterVec, IntGauge};
+use sqlx::Row;
+use stampede_platform::{
+    engine::{Database, column, limits::DATABASE_ANSWER_MS},
+    journal::{Entry, Journal, Position, Subscription, advance_checkpoints},
+    runtime::AskError,
+};
+use tokio::sync::Semaphore;
+use tracing::{Instrument, error, info_span, warn};
+
+use super::{NextCommand, SAGAS, window::Window};
+use crate::{
+    actors::Actors,
+    sagas::limits::{
+        CHECKPOINT_INTERVAL_MS, SAGA_PAUSES_MAX, SAGA_RETRY_MS, SAGA_TRIES_MAX, SAGA_WINDOW_MAX,
+    },
+};
+
+/// The name of the driver's checkpoints.
+const SUBSCRIPTION: &str = "saga";
+
+/// What the driver reports of itself.
+#[derive(Clone)]
+pub struct SagaMetrics {
+    /// Entries committed and not yet handed to the sagas.
+    pub lag: IntGauge,
+    /// Entries whose commands are under way.
+    pub under_way: IntGauge,
+    /// Commands given up and kept for the administrator, by saga.
+    pub parked: IntCounterVec,
+}
+
+/// The task that drives every saga of the shards held here.
+pub struct Driver {
+    database: Database,
+    subscription: Subscription,
+    actors: Actors,
+    metrics: SagaMetrics,
+    window: Arc<Mutex<Window>>,
+    places: Arc<Semaphore>,
+}
+
+/// Why a command was not done.
+enum Failure {
+    /// It will never be: the receiver decided against it.
+    Refused(String),
+    /// It may be, later.
+    Passing(String),
+    /// Its receiver, or the way there, is away: that says nothing about the command.
+    Unheard(String),
+}
+
+impl Driver {
+    /// A driver that goes on where the last one ended.
+    pub async fn open(
+        database: &Database,
+        journal: &Journal,
+        actors: Actors,
+        metrics: SagaMetrics,
+    ) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            database: database.clone(),
+            subscription: Subscription::open(SUBSCRIPTION, database, journal).await?,
+            actors,
+            metrics,
+            window: Arc::default(),
+            places: Arc::new(Semaphore::new(SAGA_WINDOW_MAX)),
+        })
+    }
+
+    /// Drives until the process ends.
+    pub async fn run(mut self) {
+        tokio::spawn(keep_checkpoints(self.database.clone(), self.window.clone(), self.metrics.clone()));
+        loop {
+            match self.subscription.next().await {
+                Ok(entries) if entries.is_empty() => return,
+                Ok(entries) => {
+                    self.metrics.lag.set(self.subscription.lag());
+                    for entry in entries {
+                        self.drive(entry).await;
+                    }
+                }
+                Err(cause) => {
+                    warn!(%cause, "sagas wait for the database");
+                    tokio::time::sleep(Duration::from_millis(SAGA_RETRY_MS)).await;
+                }
+            }
+        }
+    }
+
+    async fn drive(&self, entry: Entry) {
+        let mut next = Vec::new();
+        for saga in SAGAS {
+            match (saga.follow)(&entry) {
+                Ok(commands) => next.extend(commands.into_iter().map(|command| (saga.name, command))),
+                Err(cause) => error!(saga = saga.name, position = ?entry.position, %cause,
+                    "an event cannot be read; what commands from it is not done"),
+            }
+        }
+        let position = entry.position;
+        with(&self.window, |window| window.began(position));
+        if next.is_empty() {
+            with(&self.window, |window| window.done(position));
+            return;
+        }
+        let Ok(place) = self.places.clone().acquire_owned().await else { return };
+        let span = info_span!(parent: &entry.span, "saga", event = &*entry.event_type);
+        // The first try of every command enters its receiver's mailbox here, in the journal's order.
+        let mut under_way = Vec::with_capacity(next.len());
+        for (saga, command) in next {
+            let first = span.in_scope(|| self.actors.begin(command.clone()));
+            under_way.push((saga, command, first));
+        }
+        let (actors, database) = (self.actors.clone(), self.database.clone());
+        let (window, metrics) = (self.window.clone(), self.metrics.clone());
+        tokio::spawn(
+            async move {
+                for (saga, command, first) in under_way {
+                    if let Err(failure) = first.await {
+                        deliver(&actors, &database, &metrics, (saga, position), &command, failure).await;
+                    }
+                }
+                with(&window, |window| window.done(position));
+                drop(place);
+            }
+            .instrument(span),
+        );
+    }
+}
+
+/// Tries again until it is done, or parks it: a command that keeps failing must not hold up others.
+/// Failures while the database is away do not count, for they say nothing about the command.
+async fn deliver(
+    actors: &Actors,
+    database: &Database,
+    metrics: &SagaMetrics,
+    (saga, position): (&'static str, Position),
+    command: &NextCommand,
+    mut failure: Failure,
+) {
+    let (mut tries, mut pauses) = (0, 0);
+    loop {
+        let cause = match failure {
+            Failure::Refused(cause) => {
+                tries = SAGA_TRIES_MAX;
+                cause
+            }
+            Failure::Passing(cause) => {
+                if database.ping().await.is_ok() {
+                    tries += 1;
+                }
+                cause
+            }
+            Failure::Unheard(cause) => cause,
+        };
+        if tries >= SAGA_TRIES_MAX && park(database, saga, position, command, &cause).await {
+            metrics.parked.with_label_values(&[saga]).inc();
+            error!(saga, ?position, cause, "a command was parked for the administrator");
+            return;
+        }
+        pauses = (pauses + 1).min(SAGA_PAUSES_MAX);
+        tokio::time::sleep(Duration::from_millis(SAGA_RETRY_MS << pauses)).await;
+        match actors.begin(command.clone()).await {
+            Ok(()) => return,
+            Err(next) => failure = next,
+        }
+    }
+}
+
+impl Actors {
+    /// Hands a command to its receiver at once; the future answers after the receiver's commit.
+    fn begin(&self, command: NextCommand) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
+        let answer: futures_util::future::BoxFuture<'static, Result<(), Failure>> = match command {
+            NextCommand::Stock { sku, command } => {
+                let answer = self.stock.begin(sku.0, sku, command);
+                Box::pin(async move { answer.await.map(drop).map_err(failure) })
+            }
+            NextCommand::Order { user, order_no, command } => {
+                let answer = self.order.begin(user.0, order_no, *command);
+                Box::pin(async move { answer.await.map(drop).map_err(failure) })
+            }
+        };
+        answer
+    }
+}
+
+fn failure<R: std::fmt::Debug>(error: AskError<R>) -> Failure {
+    let cause = error.to_string();
+    match error {
+        AskError::Refused(_) => Failure::Refused(cause),
+        AskError::Overloaded | AskError::Unavailable => Failure::Passing(cause),
+        AskError::OutcomeUnknown => Failure::Unheard(cause),
+    }
+}
+
+async fn keep_checkpoints(database: Database, window: Arc<Mutex<Window>>, metrics: SagaMetrics) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(CHECKPOINT_INTERVAL_MS)).await;
+        let (marks, under_way) = with(&window, |window| (window.moved(), window.len()));
+        metrics.under_way.set(i64::try_from(under_way).unwrap_or(i64::MAX));
+        let Some(marks) = marks else { continue };
+        let kept = async {
+            let mut connection = database.connection().await?;
+            advance_checkpoints(&mut connection, SUBSCRIPTION, &marks).await
+        };
+        if let Err(cause) = database.within(DATABASE_ANSWER_MS, kept).await {
+            warn!(%cause, "the sagas' checkpoint was not kept; it will be");
+            with(&window, Window::not_kept);
+        }
+    }
+}
+
+fn with<T>(window: &Mutex<Window>, act: impl FnOnce(&mut Window) -> T) -> T {
+    act(&mut window.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+async fn park(
+    database: &Database,
+    saga: &str,
+    position: Position,
+    command: &NextCommand,
+    cause: &str,
+) -> bool {
+    let target = match command {
+        NextCommand::Stock { sku, .. } => format!("stock {sku}"),
+        NextCommand::Order { order_no, .. } => format!("order {order_no}"),
+    };
+    let kept = async {
+        let mut connection = database.connection().await?;
+        sqlx::query(
+            "INSERT INTO parked (shard, seq, saga, target, command, cause) VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (saga, shard, seq, target) DO UPDATE SET cause = excluded.cause",
+        )
+        .bind(position.shard.as_smallint())
+        .bind(position.seq)
+        .bind(saga)
+        .bind(target)
+        .bind(sqlx::types::Json(command))
+        .bind(cause)
+        .execute(&mut *connection)
+        .await
+    };
+    match database.within(DATABASE_ANSWER_MS, kept).await {
+        Ok(_) => true,
+        Err(cause) => {
+            warn!(%cause, "a command could not be parked; it is tried again");
+            false
+        }
+    }
+}
+
+/// A command kept for the administrator.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    pub saga: String,
+    pub position: Position,
+    pub target: String,
+    pub cause: String,
+    pub command: NextCommand,
+}
+
+/// The commands kept for the administrator, oldest first, at most `limit`.
+pub async fn parked(database: &Database, limit: i64) -> Result<Vec<DeadLetter>, sqlx::Error> {
+    let mut connection = database.connection().await?;
+    let rows = sqlx::query(
+        "SELECT saga, shard, seq, target, cause, command FROM parked ORDER BY parked_at, shard, seq LIMIT $1",
+    )
+    .bind(limit)
+    .fetch_all(&mut *connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let shard = column::shard(row, 1)?;
+            Ok(DeadLetter {
+                saga: row.try_get(0)?,
+                position: Position { shard, seq: row.try_get(2)? },
+                target: row.try_get(3)?,
+                cause: row.try_get(4)?,
+                command: row.try_get::<sqlx::types::Json<NextCommand>, _>(5)?.0,
+            })
+        })
+        .collect()
+}
+
+/// Tries every parked command once more; answers how many were done.
+pub async fn retry_parked(database: &Database, actors: &Actors, limit: i64) -> Result<usize, sqlx::Error> {
+    let mut done = 0;
+    for parked in parked(database, limit).await? {
+        if actors.begin(parked.command).await.is_ok() {
+            let mut connection = database.connection().await?;
+            sqlx::query("DELETE FROM parked WHERE saga = $1 AND shard = $2 AND seq = $3 AND target = $4")
+                .bind(&parked.saga)
+                .bind(parked.position.shard.as_smallint())
+                .bind(parked.position.seq)
+                .bind(&parked.target)
+                .execute(&mut *connection)
+                .await?;
+            done += 1;
+        }
+    }
+    Ok(done)
+}

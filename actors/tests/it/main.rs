@@ -1,7 +1,0 @@
-//! The journal, the runtime, the sagas and the projections together, on the embedded engine.
-
-mod journal;
-mod purchase;
-mod runtime;
-mod subscriptions;
-mod support;

@@ -1,0 +1,68 @@
+//! The caller's own account.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::Deserialize;
+use stampede_kernel::Code;
+use stampede_shop::records::account::{self, Account, ProfileChange, ProfileError};
+use stampede_shop::services::Services;
+use utoipa::ToSchema;
+
+use super::{auth::User, wire};
+use crate::{
+    extract::{Auth, IfMatch, Json, etag},
+    problem::{Problem, ProblemShape},
+};
+
+/// What somebody changes of their account; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    email: Option<String>,
+    /// `null` forgets the phone.
+    #[serde(default, deserialize_with = "wire::given")]
+    #[schema(value_type = Option<String>)]
+    phone: Option<Option<String>>,
+}
+
+/// The caller's account.
+#[utoipa::path(get, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])), responses(
+    (status = 200, description = "The account", body = User),
+    (status = 401, description = "Nobody is logged in", body = ProblemShape)))]
+pub async fn read(caller: Auth, shop: Data<Services>) -> Result<HttpResponse, Problem> {
+    let account = account::by_id(&shop.database, caller.user_id).await;
+    match account.map_err(|error| Problem::unavailable(&error))? {
+        Some(account) => Ok(shown(account)),
+        // The token outlived the account.
+        None => Err(Problem::new(Code::Unauthenticated)),
+    }
+}
+
+/// Changes the caller's account.
+#[utoipa::path(put, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])), request_body = Change,
+    params(("If-Match" = Option<String>, Header)), responses(
+    (status = 200, description = "The account as it is now", body = User),
+    (status = 409, description = "The address is taken", body = ProblemShape),
+    (status = 412, description = "The account has changed meanwhile", body = ProblemShape),
+    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+pub async fn change(
+    caller: Auth,
+    version: IfMatch,
+    body: Json<Change>,
+    shop: Data<Services>,
+) -> Result<HttpResponse, Problem> {
+    let Json(Change { email, phone }) = body;
+    let change = ProfileChange { email, phone };
+    let changed =
+        account::update_profile(&shop.database, caller.user_id, &change, version.0.as_deref()).await;
+    changed.map(shown).map_err(|error| match error {
+        ProfileError::Invalid(errors) => Problem::from(errors),
+        ProfileError::NotFound => Problem::new(Code::Unauthenticated),
+        ProfileError::VersionConflict => Problem::new(Code::VersionConflict),
+        ProfileError::EmailTaken => Problem::new(Code::Conflict).detail("The e-mail address is taken."),
+        ProfileError::Database(_) => Problem::unavailable(&error),
+    })
+}
+
+fn shown(account: Account) -> HttpResponse {
+    HttpResponse::Ok().insert_header(etag(account.version)).json(User::from(account))
+}

@@ -1,0 +1,144 @@
+//! Shapes that more than one resource shares.
+
+use actix_web::{
+    HttpResponse,
+    http::header::{HeaderName, HeaderValue, LOCATION},
+};
+use serde::{Deserialize, Deserializer, Serialize};
+use stampede_kernel::{Money, Timestamp, limits::QUANTITY_MAX};
+
+use crate::limits::NOTE_CHARS_MAX;
+
+use crate::problem::Problem;
+
+/// Entries on one page at most.
+pub const PAGE_SIZE_MAX: u32 = 100;
+/// Entries on one page unless said otherwise.
+const PAGE_SIZE: u32 = 20;
+/// Pages beyond this are refused: nobody turns so many, and skipping to them is slow.
+const PAGE_MAX: u32 = 10_000;
+
+/// Which page of a list.
+#[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// From 1.
+    pub page: Option<u32>,
+    /// 1 to 100.
+    pub page_size: Option<u32>,
+}
+
+impl Paging {
+    /// Page and size, checked.
+    pub fn checked(self) -> Result<(u32, u32), Problem> {
+        let (page, size) = (self.page.unwrap_or(1), self.page_size.unwrap_or(PAGE_SIZE));
+        if !(1..=PAGE_MAX).contains(&page) {
+            return Err(Problem::field("page", "out_of_range", format!("Must be from 1 to {PAGE_MAX}.")));
+        }
+        if !(1..=PAGE_SIZE_MAX).contains(&size) {
+            return Err(Problem::field(
+                "page_size",
+                "out_of_range",
+                format!("Must be from 1 to {PAGE_SIZE_MAX}."),
+            ));
+        }
+        Ok((page, size))
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct PageOf<T> {
+    pub data: Vec<T>,
+    pub total: i64,
+    pub page: u32,
+    pub page_size: u32,
+    pub total_pages: i64,
+}
+
+impl<T> PageOf<T> {
+    /// A page of a list of `total` entries.
+    pub fn new(data: Vec<T>, total: i64, (page, page_size): (u32, u32)) -> Self {
+        Self {
+            data,
+            total,
+            page,
+            page_size,
+            total_pages: (total + i64::from(page_size) - 1) / i64::from(page_size),
+        }
+    }
+}
+
+/// The body of a request that says everything in its address.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// The quantity of who does not say.
+pub const fn one() -> i64 {
+    1
+}
+
+/// Tells `null` from nothing at all, for fields that can be forgotten.
+pub fn given<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// A quantity that a buyer may ask for.
+pub fn quantity(given: Option<i64>, field: &'static str) -> Result<u32, Problem> {
+    match u32::try_from(given.unwrap_or(1)) {
+        Ok(quantity) if (1..=QUANTITY_MAX).contains(&quantity) => Ok(quantity),
+        Ok(_) | Err(_) => {
+            Err(Problem::field(field, "out_of_range", format!("Must be from 1 to {QUANTITY_MAX}.")))
+        }
+    }
+}
+
+/// A price that may be set.
+pub fn price(text: &str, field: &str) -> Result<Money, Problem> {
+    let price: Money = text
+        .parse()
+        .map_err(|error| Problem::field(field, "format", format!("Must be an amount: {error}.")))?;
+    if price == Money::ZERO {
+        return Err(Problem::field(field, "out_of_range", "Must be more than 0.00."));
+    }
+    Ok(price)
+}
+
+/// A moment in RFC 3339.
+pub fn moment(text: &str, field: &'static str) -> Result<Timestamp, Problem> {
+    Timestamp::parse(text)
+        .map_err(|_| Problem::field(field, "format", "Must be a moment such as \"2026-11-20T08:00:00Z\"."))
+}
+
+/// A note or reason: some text of bounded length.
+pub fn note(text: Option<String>, field: &'static str) -> Result<Option<String>, Problem> {
+    match text {
+        Some(text) if text.chars().count() > NOTE_CHARS_MAX => {
+            Err(Problem::field(field, "too_long", format!("Must have at most {NOTE_CHARS_MAX} characters.")))
+        }
+        other => Ok(other.filter(|text| !text.is_empty())),
+    }
+}
+
+/// Says where that stands which an answer tells of.
+pub fn located(mut response: HttpResponse, path: &str) -> HttpResponse {
+    if let Ok(address) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(LOCATION, address);
+    }
+    response
+}
+
+/// Marks an answer that repeats an earlier one.
+pub fn replayed(mut response: HttpResponse, replayed: bool) -> HttpResponse {
+    if replayed {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+    }
+    response
+}
