@@ -98,3 +98,24 @@ pub trait Entity: Sized + Send + 'static {
     /// Shows what has changed to readers outside the mailbox. `events` is empty after a load.
     fn publish(_state: &Self::State, _events: &[Self::Event], _view: &Self::PublishedView) {}
 }
+
+/// What an entity is asked: to do something, or about its state.
+#[derive(Debug)]
+pub enum Message<E: Entity> {
+    Command(E::Command),
+    Query(E::Query),
+}
+
+/// A command or a query with a reply type of its own: how callers ask an entity. On the way to its actor,
+/// which may live on another node, it is the entity's [`Entity::Command`] or [`Entity::Query`], and what
+/// comes back is its [`Entity::Answer`].
+pub trait Request<E: Entity> {
+    type Reply;
+
+    /// The message that travels.
+    fn message(self) -> Message<E>;
+
+    /// The answer to this request; none if it answers something else, as only another version of the
+    /// program does.
+    fn reply(answer: E::Answer) -> Option<Self::Reply>;
+}

@@ -18,7 +18,7 @@ mod shard;
 mod time;
 
 pub use code::Code;
-pub use entity::{Entity, EntryGuard};
+pub use entity::{Entity, EntryGuard, Message, Request};
 pub use field_error::{FieldError, FieldErrors};
 pub use id::{CategoryId, FlashSaleId, OrderNo, OrderNoError, ProductId, ReservationId, SkuId, UserId};
 pub use idempotency::{Digest, IdempotencyKey, KEY_BYTES_MAX};

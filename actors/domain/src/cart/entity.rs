@@ -1,6 +1,6 @@
 //! The cart actor: a cart's core in the runtime's shell. The actor's id is the user's.
 
-use stampede_kernel::{Code, Entity, Lane, Timestamp, UserId};
+use stampede_kernel::{Code, Entity, Lane, Message, Request, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::{
@@ -76,5 +76,30 @@ impl Entity for Cart {
 
     fn only_entity(actor: Uuid) -> Option<UserId> {
         Some(UserId(actor))
+    }
+}
+
+/// Every command's reply is the cart as it stands then.
+impl Request<Cart> for Command {
+    type Reply = State;
+
+    fn message(self) -> Message<Cart> {
+        Message::Command(self)
+    }
+
+    fn reply(answer: State) -> Option<State> {
+        Some(answer)
+    }
+}
+
+impl Request<Cart> for Query {
+    type Reply = State;
+
+    fn message(self) -> Message<Cart> {
+        Message::Query(self)
+    }
+
+    fn reply(answer: State) -> Option<State> {
+        Some(answer)
     }
 }

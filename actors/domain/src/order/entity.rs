@@ -1,6 +1,6 @@
 //! The order actor: an order's core in the runtime's shell. The actor's id is the user's.
 
-use stampede_kernel::{Code, Entity, Lane, OrderNo, Timestamp};
+use stampede_kernel::{Code, Entity, Lane, Message, OrderNo, Request, Timestamp};
 
 use super::{
     decide,
@@ -97,5 +97,30 @@ impl Entity for Order {
             Refusal::State { .. } => Code::OrderState,
             Refusal::NumberTaken => Code::Conflict,
         }
+    }
+}
+
+/// Every command's reply is the order as it stands then.
+impl Request<Order> for Command {
+    type Reply = Box<OrderView>;
+
+    fn message(self) -> Message<Order> {
+        Message::Command(self)
+    }
+
+    fn reply(answer: Box<OrderView>) -> Option<Box<OrderView>> {
+        Some(answer)
+    }
+}
+
+impl Request<Order> for Query {
+    type Reply = Box<OrderView>;
+
+    fn message(self) -> Message<Order> {
+        Message::Query(self)
+    }
+
+    fn reply(answer: Box<OrderView>) -> Option<Box<OrderView>> {
+        Some(answer)
     }
 }

@@ -55,29 +55,25 @@ pub fn apply(state: &mut State, event: &Event) {
         }
         Event::SaleExtended { sale, quantity, at, key } => {
             take_from_regular(state, *quantity);
-            if let Some(sale) = state.sales.get_mut(sale) {
-                sale.pool.allotted += quantity;
-                sale.pool.available += quantity;
-            }
+            let pool = &mut sale_of(state, *sale).pool;
+            pool.allotted += quantity;
+            pool.available += quantity;
             remember(state, *key, *at, None, Some(*sale));
         }
         Event::SaleAmended { sale, terms, .. } => {
-            if let Some(sale) = state.sales.get_mut(sale) {
-                sale.terms = (**terms).clone();
-            }
+            sale_of(state, *sale).terms = (**terms).clone();
         }
-        Event::SalePaused { sale, .. } => set_paused(state, *sale, true),
-        Event::SaleResumed { sale, .. } => set_paused(state, *sale, false),
+        Event::SalePaused { sale, .. } => sale_of(state, *sale).paused = true,
+        Event::SaleResumed { sale, .. } => sale_of(state, *sale).paused = false,
         Event::SaleClosed { sale, returned, at } => {
-            if let Some(sale) = state.sales.get_mut(sale) {
-                sale.pool.allotted -= returned;
-                sale.pool.available -= returned;
-                sale.closed_at = Some(*at);
-                // The limit is over; only those stay whose reservations are still known.
-                sale.buyers.retain(|_, buyer| !buyer.reservations.is_empty());
-                state.regular.allotted += returned;
-                state.regular.available += returned;
-            }
+            let sale = sale_of(state, *sale);
+            sale.pool.allotted -= returned;
+            sale.pool.available -= returned;
+            sale.closed_at = Some(*at);
+            // The limit is over; only those stay whose reservations are still known.
+            sale.buyers.retain(|_, buyer| !buyer.reservations.is_empty());
+            state.regular.allotted += returned;
+            state.regular.available += returned;
         }
     }
     forget(state, at(event));
@@ -89,8 +85,8 @@ fn apply_reserved(state: &mut State, reserved: &Reserved) {
     let pool = pool_of(state, reserved.sale);
     pool.available -= quantity;
     pool.held += quantity;
-    if let Some(sale) = reserved.sale.and_then(|id| state.sales.get_mut(&id)) {
-        let buyer: &mut Buyer = sale.buyers.entry(reserved.user).or_default();
+    if let Some(sale) = reserved.sale {
+        let buyer: &mut Buyer = sale_of(state, sale).buyers.entry(reserved.user).or_default();
         buyer.units += reserved.quantity;
         buyer.reservations.push(reserved.reservation);
     }
@@ -110,13 +106,7 @@ fn apply_reserved(state: &mut State, reserved: &Reserved) {
     remember(state, reserved.key, reserved.at, Some(reserved.reservation), None);
 }
 
-fn release(
-    state: &mut State,
-    sale: Option<FlashSaleId>,
-    quantity: u32,
-    to_regular: bool,
-    user: Option<UserId>,
-) {
+fn release(state: &mut State, sale: Option<FlashSaleId>, quantity: u32, to_regular: bool, user: UserId) {
     let units = i64::from(quantity);
     let pool = pool_of(state, sale);
     pool.held -= units;
@@ -124,8 +114,8 @@ fn release(
     let back = if to_regular { &mut state.regular } else { pool_of(state, sale) };
     back.allotted += units;
     back.available += units;
-    let sale = sale.and_then(|id| state.sales.get_mut(&id));
-    if let Some(buyer) = sale.zip(user).and_then(|(sale, user)| sale.buyers.get_mut(&user)) {
+    // After the sale has closed its buyers are forgotten with their reservations.
+    if let Some(buyer) = sale.and_then(|id| sale_of(state, id).buyers.get_mut(&user)) {
         buyer.units = buyer.units.saturating_sub(quantity);
     }
 }
@@ -147,18 +137,29 @@ fn apply_voided(state: &mut State, reservation: ReservationId, at: Timestamp) {
     state.forgettable.push_back((at, Forgettable::Reservation(reservation)));
 }
 
-/// Ends a held reservation; its user.
-fn end(state: &mut State, id: ReservationId, status: ReservationStatus, at: Timestamp) -> Option<UserId> {
+/// Ends a held reservation; returns its user.
+fn end(state: &mut State, id: ReservationId, status: ReservationStatus, at: Timestamp) -> UserId {
     state.forgettable.push_back((at, Forgettable::Reservation(id)));
-    let known = state.reservations.get_mut(&id)?;
+    let Some(known) = state.reservations.get_mut(&id) else {
+        panic!("reservation {id} ends, but the ledger does not know it");
+    };
+    assert_eq!(known.status, ReservationStatus::Held, "reservation {id} ends twice");
     known.status = status;
-    Some(known.user)
+    known.user
 }
 
 fn pool_of(state: &mut State, sale: Option<FlashSaleId>) -> &mut Pool {
-    match sale.and_then(|id| state.sales.get_mut(&id)) {
-        Some(sale) => &mut sale.pool,
+    match sale {
+        Some(id) => &mut sale_of(state, id).pool,
         None => &mut state.regular,
+    }
+}
+
+/// A sale that an event names. The ledger never falls back to another pool.
+fn sale_of(state: &mut State, id: FlashSaleId) -> &mut Sale {
+    match state.sales.get_mut(&id) {
+        Some(sale) => sale,
+        None => panic!("an event names flash sale {id}, but the ledger does not know it"),
     }
 }
 
@@ -171,12 +172,6 @@ fn add_to_regular(state: &mut State, units: i64) {
 fn take_from_regular(state: &mut State, units: i64) {
     state.regular.allotted -= units;
     state.regular.available -= units;
-}
-
-fn set_paused(state: &mut State, sale: FlashSaleId, paused: bool) {
-    if let Some(sale) = state.sales.get_mut(&sale) {
-        sale.paused = paused;
-    }
 }
 
 fn remember(

@@ -6,8 +6,9 @@ use stampede_kernel::{
 };
 
 use super::model::{
-    Amendment, Command, Event, OpenSale, Pool, Refusal, ReservationStatus, Reserve, Reserved, Sale, Source,
-    State, Terms,
+    Adjust, AdjustTo, AmendSale, Amendment, CloseSale, Command, Confirm, Event, ExtendSale, Initialize,
+    OpenSale, PauseSale, Pool, Receive, Refusal, Release, ReservationStatus, Reserve, Reserved, ResumeSale,
+    Sale, Source, State, Terms,
 };
 use crate::stock::limits::{OPEN_SALES_MAX, PAY_WITHIN_SECONDS_MAX, RESERVE_AGE_MS_MAX};
 
@@ -18,18 +19,20 @@ const RECEIVED_MAX: i64 = UNITS_MAX * 1_000;
 pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     match command {
         Command::Reserve(reserve) => decide_reserve(state, reserve, now),
-        Command::Confirm { reservation } => Ok(decide_confirm(state, *reservation, now)),
-        Command::Release { reservation } => Ok(decide_release(state, *reservation, now)),
-        Command::Initialize { .. } if state.initialized => Ok(Vec::new()),
-        Command::Initialize { quantity } => {
+        Command::Confirm(Confirm { reservation }) => Ok(decide_confirm(state, *reservation, now)),
+        Command::Release(Release { reservation }) => Ok(decide_release(state, *reservation, now)),
+        Command::Initialize(_) if state.initialized => Ok(Vec::new()),
+        Command::Initialize(Initialize { quantity }) => {
             if !(0..=UNITS_MAX).contains(quantity) {
                 return Err(out_of_bounds("stock", 0, UNITS_MAX));
             }
             Ok(vec![Event::Initialized { quantity: *quantity, at: now }])
         }
-        Command::Receive { quantity, reason, key } => decide_receive(state, *quantity, reason, *key, now),
-        Command::Adjust { delta, reason, key } => decide_adjust(state, *delta, reason, *key, now),
-        Command::AdjustTo { available, reason, key } => {
+        Command::Receive(Receive { quantity, reason, key }) => {
+            decide_receive(state, *quantity, reason, *key, now)
+        }
+        Command::Adjust(Adjust { delta, reason, key }) => decide_adjust(state, *delta, reason, *key, now),
+        Command::AdjustTo(AdjustTo { available, reason, key }) => {
             if *available < 0 || *available > UNITS_MAX {
                 return Err(out_of_bounds("stock", 0, UNITS_MAX));
             }
@@ -40,11 +43,13 @@ pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Ev
             Some(sale) => decide_extend(state, sale, open.quantity, open.key, now),
             None => decide_open(state, open, now),
         },
-        Command::ExtendSale { sale, quantity, key } => decide_extend(state, *sale, *quantity, *key, now),
-        Command::AmendSale { sale, amendment } => decide_amend(state, *sale, amendment, now),
-        Command::PauseSale { sale } => decide_pause(state, *sale, now),
-        Command::ResumeSale { sale } => decide_resume(state, *sale, now),
-        Command::CloseSale { sale } => decide_close(state, *sale, now),
+        Command::ExtendSale(ExtendSale { sale, quantity, key }) => {
+            decide_extend(state, *sale, *quantity, *key, now)
+        }
+        Command::AmendSale(AmendSale { sale, amendment }) => decide_amend(state, *sale, amendment, now),
+        Command::PauseSale(PauseSale { sale }) => decide_pause(state, *sale, now),
+        Command::ResumeSale(ResumeSale { sale }) => decide_resume(state, *sale, now),
+        Command::CloseSale(CloseSale { sale }) => decide_close(state, *sale, now),
     }
 }
 

@@ -1,11 +1,14 @@
 //! The stock actor: the ledger's core in the runtime's shell.
 
-use stampede_kernel::{Code, Entity, EntryGuard, IdempotencyKey, Lane, ReservationId, SkuId, Timestamp};
+use stampede_kernel::{Code, Entity, EntryGuard, FlashSaleId, IdempotencyKey, Lane, SkuId, Timestamp};
 use uuid::Uuid;
 
 use super::{
     apply, decide,
-    model::{Command, Event, Query, Refusal, Reserve, Source, State},
+    model::{
+        Adjust, AdjustTo, AmendSale, CloseSale, Command, Event, ExtendSale, PauseSale, Query, Receive,
+        Refusal, Reserve, ResumeSale, Source, State,
+    },
     published_view::PublishedView,
     view::{Answer, ReservationView, SaleView, StockView},
 };
@@ -36,7 +39,7 @@ impl Entity for Stock {
     }
 
     fn answer(state: &State, command: &Command, now: Timestamp) -> Result<Answer, Refusal> {
-        Ok(match command {
+        match command {
             Command::Reserve(reserve) => made(state, reserve),
             Command::OpenSale(open) => {
                 let id = remembered(state, open.key).and_then(|known| known.sale).unwrap_or(open.sale);
@@ -48,31 +51,30 @@ impl Entity for Stock {
                 let id = known.or(opened).or_else(|| decide::sale_that_is_on(state, now));
                 sale(state, id.unwrap_or(open.sale), now)
             }
-            Command::ExtendSale { sale: id, .. }
-            | Command::AmendSale { sale: id, .. }
-            | Command::PauseSale { sale: id }
-            | Command::ResumeSale { sale: id }
-            | Command::CloseSale { sale: id } => sale(state, *id, now),
-            Command::Receive { key, .. } | Command::Adjust { key, .. } | Command::AdjustTo { key, .. } => {
+            Command::ExtendSale(ExtendSale { sale: id, .. })
+            | Command::AmendSale(AmendSale { sale: id, .. })
+            | Command::PauseSale(PauseSale { sale: id })
+            | Command::ResumeSale(ResumeSale { sale: id })
+            | Command::CloseSale(CloseSale { sale: id }) => sale(state, *id, now),
+            Command::Receive(Receive { key, .. })
+            | Command::Adjust(Adjust { key, .. })
+            | Command::AdjustTo(AdjustTo { key, .. }) => {
                 let then = remembered(state, *key).and_then(|known| known.stock.as_deref());
-                Answer::Stock(then.cloned().unwrap_or_else(|| StockView::of(state)))
+                Ok(Answer::Stock(then.cloned().unwrap_or_else(|| StockView::of(state))))
             }
-            Command::Initialize { .. } => Answer::Stock(StockView::of(state)),
-            Command::Confirm { .. } | Command::Release { .. } => Answer::Done,
-        })
+            Command::Initialize(_) => Ok(Answer::Stock(StockView::of(state))),
+            Command::Confirm(_) | Command::Release(_) => Ok(Answer::Done),
+        }
     }
 
     fn query(state: &State, query: &Query, now: Timestamp) -> Option<Result<Answer, Refusal>> {
         Some(match query {
             Query::Stock => Ok(Answer::Stock(StockView::of(state))),
-            Query::Sale(id) => match state.sales.get(id) {
-                Some(sale) => Ok(Answer::Sale(Box::new(SaleView::of(*id, sale, now)))),
-                None => Err(Refusal::UnknownSale),
-            },
-            Query::OpenSale => Ok(match decide::sale_that_is_not_over(state, now) {
+            Query::Sale(id) => sale(state, *id, now),
+            Query::OpenSale => match decide::sale_that_is_not_over(state, now) {
                 Some(id) => sale(state, id, now),
-                None => Answer::Done,
-            }),
+                None => Ok(Answer::Done),
+            },
             Query::Mine { sale, user } => match state.sales.get(sale) {
                 Some(sale) => Ok(Answer::Mine(
                     sale.buyers
@@ -84,45 +86,44 @@ impl Entity for Stock {
                 )),
                 None => Err(Refusal::UnknownSale),
             },
-            Query::Made(key) => decide::repeats(state, Some(*key)).map(|_| made_under(state, *key, now)),
+            Query::Made(key) => decide::repeats(state, Some(*key)).and_then(|_| made_under(state, *key, now)),
         })
     }
 
     fn lane(command: &Command) -> Lane {
         match command {
-            Command::Confirm { .. }
-            | Command::Release { .. }
-            | Command::CloseSale { .. }
-            | Command::PauseSale { .. } => Lane::Ending,
+            Command::Confirm(_) | Command::Release(_) | Command::CloseSale(_) | Command::PauseSale(_) => {
+                Lane::Ending
+            }
             Command::Reserve(_)
-            | Command::Initialize { .. }
-            | Command::Receive { .. }
-            | Command::Adjust { .. }
-            | Command::AdjustTo { .. }
+            | Command::Initialize(_)
+            | Command::Receive(Receive { .. })
+            | Command::Adjust(Adjust { .. })
+            | Command::AdjustTo(_)
             | Command::OpenSale(_)
             | Command::OfferSale(_)
-            | Command::ExtendSale { .. }
-            | Command::AmendSale { .. }
-            | Command::ResumeSale { .. } => Lane::Normal,
+            | Command::ExtendSale(ExtendSale { .. })
+            | Command::AmendSale(_)
+            | Command::ResumeSale(_) => Lane::Normal,
         }
     }
 
     fn is_repeatable(command: &Command) -> bool {
         match command {
-            Command::Receive { key, .. } | Command::Adjust { key, .. } | Command::ExtendSale { key, .. } => {
-                key.is_some()
-            }
+            Command::Receive(Receive { key, .. })
+            | Command::Adjust(Adjust { key, .. })
+            | Command::ExtendSale(ExtendSale { key, .. }) => key.is_some(),
             Command::OpenSale(open) | Command::OfferSale(open) => open.key.is_some(),
             // They name what they are about, or say how it shall be.
             Command::Reserve(_)
-            | Command::Confirm { .. }
-            | Command::Release { .. }
-            | Command::Initialize { .. }
-            | Command::AdjustTo { .. }
-            | Command::AmendSale { .. }
-            | Command::PauseSale { .. }
-            | Command::ResumeSale { .. }
-            | Command::CloseSale { .. } => true,
+            | Command::Confirm(_)
+            | Command::Release(_)
+            | Command::Initialize(_)
+            | Command::AdjustTo(_)
+            | Command::AmendSale(_)
+            | Command::PauseSale(_)
+            | Command::ResumeSale(_)
+            | Command::CloseSale(_) => true,
         }
     }
 
@@ -187,32 +188,28 @@ fn remembered(state: &State, key: Option<IdempotencyKey>) -> Option<&super::mode
     state.keys.get(&key?.key)
 }
 
-/// The reservation that a command made, now or when it came first.
-fn made(state: &State, reserve: &Reserve) -> Answer {
+/// The reservation that a command made, now or when it came first. One that has been forgotten has ended
+/// long ago, even while its key is still known.
+fn made(state: &State, reserve: &Reserve) -> Result<Answer, Refusal> {
     let id =
         remembered(state, reserve.key).and_then(|known| known.reservation).unwrap_or(reserve.reservation);
-    reservation(state, id)
+    let known = state.reservations.get(&id).ok_or(Refusal::ReservationExpired)?;
+    Ok(Answer::Reservation(ReservationView::of(id, known)))
 }
 
-/// What an accepted command led to, by its key.
-fn made_under(state: &State, key: IdempotencyKey, now: Timestamp) -> Answer {
+/// What an accepted command led to, by its key; nothing, if that is forgotten or the key is not known.
+fn made_under(state: &State, key: IdempotencyKey, now: Timestamp) -> Result<Answer, Refusal> {
     match remembered(state, Some(key)).map(|known| (known.reservation, known.sale)) {
-        Some((Some(id), _)) => reservation(state, id),
+        Some((Some(id), _)) => Ok(match state.reservations.get(&id) {
+            Some(known) => Answer::Reservation(ReservationView::of(id, known)),
+            None => Answer::Done,
+        }),
         Some((None, Some(id))) => sale(state, id, now),
-        Some((None, None)) | None => Answer::Done,
+        Some((None, None)) | None => Ok(Answer::Done),
     }
 }
 
-fn reservation(state: &State, id: ReservationId) -> Answer {
-    match state.reservations.get(&id) {
-        Some(known) => Answer::Reservation(ReservationView::of(id, known)),
-        None => Answer::Done,
-    }
-}
-
-fn sale(state: &State, id: stampede_kernel::FlashSaleId, now: Timestamp) -> Answer {
-    match state.sales.get(&id) {
-        Some(sale) => Answer::Sale(Box::new(SaleView::of(id, sale, now))),
-        None => Answer::Done,
-    }
+fn sale(state: &State, id: FlashSaleId, now: Timestamp) -> Result<Answer, Refusal> {
+    let sale = state.sales.get(&id).ok_or(Refusal::UnknownSale)?;
+    Ok(Answer::Sale(Box::new(SaleView::of(id, sale, now))))
 }

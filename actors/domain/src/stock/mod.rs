@@ -10,14 +10,17 @@ mod entity;
 pub mod limits;
 mod model;
 mod published_view;
+mod request;
 #[cfg(test)]
 mod tests;
 mod view;
 
 pub use entity::Stock;
 pub use model::{
-    Amendment, Command, Event, Line, OpenSale, Pool, Query, Refusal, Reservation, ReservationStatus, Reserve,
-    Reserved, Sale, Source, State, Terms,
+    Adjust, AdjustTo, AmendSale, Amendment, CloseSale, Command, Confirm, Event, ExtendSale, Initialize, Line,
+    OpenSale, PauseSale, Pool, Query, Receive, Refusal, Release, Reservation, ReservationStatus, Reserve,
+    Reserved, ResumeSale, Sale, Source, State, Terms,
 };
 pub use published_view::PublishedView;
+pub use request::{FindMadeUnder, FindOpenSale, GetOwnReservations, GetSale, GetStock, MadeUnder, OfferSale};
 pub use view::{Answer, PoolView, ReservationView, SaleState, SaleView, StockView};

@@ -175,58 +175,96 @@ pub struct Amendment {
     pub pay_within_ms: Option<Millis>,
 }
 
+/// The units of a reservation are sold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Confirm {
+    pub reservation: ReservationId,
+}
+
+/// The units of a reservation go back on sale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    pub reservation: ReservationId,
+}
+
+/// A new SKU's first stock; a repeat does nothing, however late.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Initialize {
+    pub quantity: i64,
+}
+
+/// Units have come in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Receive {
+    pub quantity: i64,
+    pub reason: String,
+    pub key: Option<IdempotencyKey>,
+}
+
+/// Adds units to the regular pool, or takes them away.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Adjust {
+    pub delta: i64,
+    pub reason: String,
+    pub key: Option<IdempotencyKey>,
+}
+
+/// Brings the regular pool's available units to a number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdjustTo {
+    pub available: i64,
+    pub reason: String,
+    pub key: Option<IdempotencyKey>,
+}
+
+/// Adds to a sale's allotment, receiving what the regular pool lacks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExtendSale {
+    pub sale: FlashSaleId,
+    pub quantity: i64,
+    pub key: Option<IdempotencyKey>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AmendSale {
+    pub sale: FlashSaleId,
+    pub amendment: Amendment,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PauseSale {
+    pub sale: FlashSaleId,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResumeSale {
+    pub sale: FlashSaleId,
+}
+
+/// Ends a sale; the unsold rest goes back to the regular pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CloseSale {
+    pub sale: FlashSaleId,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     Reserve(Box<Reserve>),
-    Confirm {
-        reservation: ReservationId,
-    },
-    Release {
-        reservation: ReservationId,
-    },
-    /// A new SKU's first stock; a repeat does nothing, however late.
-    Initialize {
-        quantity: i64,
-    },
-    Receive {
-        quantity: i64,
-        reason: String,
-        key: Option<IdempotencyKey>,
-    },
-    Adjust {
-        delta: i64,
-        reason: String,
-        key: Option<IdempotencyKey>,
-    },
-    /// Brings the regular pool's available units to a number.
-    AdjustTo {
-        available: i64,
-        reason: String,
-        key: Option<IdempotencyKey>,
-    },
+    Confirm(Confirm),
+    Release(Release),
+    Initialize(Initialize),
+    Receive(Receive),
+    Adjust(Adjust),
+    AdjustTo(AdjustTo),
     OpenSale(Box<OpenSale>),
     /// Adds the units to the sale that is on, or opens this one if none is.
     OfferSale(Box<OpenSale>),
-    /// Adds to a sale's allotment, receiving what the regular pool lacks.
-    ExtendSale {
-        sale: FlashSaleId,
-        quantity: i64,
-        key: Option<IdempotencyKey>,
-    },
-    AmendSale {
-        sale: FlashSaleId,
-        amendment: Amendment,
-    },
-    PauseSale {
-        sale: FlashSaleId,
-    },
-    ResumeSale {
-        sale: FlashSaleId,
-    },
-    CloseSale {
-        sale: FlashSaleId,
-    },
+    ExtendSale(ExtendSale),
+    AmendSale(AmendSale),
+    PauseSale(PauseSale),
+    ResumeSale(ResumeSale),
+    CloseSale(CloseSale),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

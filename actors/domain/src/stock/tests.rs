@@ -64,15 +64,15 @@ fn terms() -> Terms {
 }
 
 fn receive(quantity: i64) -> Command {
-    Command::Receive { quantity, reason: "test".into(), key: None }
+    Command::Receive(Receive { quantity, reason: "test".into(), key: None })
 }
 
 fn adjust(delta: i64) -> Command {
-    Command::Adjust { delta, reason: "test".into(), key: None }
+    Command::Adjust(Adjust { delta, reason: "test".into(), key: None })
 }
 
 fn adjust_to(available: i64) -> Command {
-    Command::AdjustTo { available, reason: "test".into(), key: None }
+    Command::AdjustTo(AdjustTo { available, reason: "test".into(), key: None })
 }
 
 fn open(quantity: i64) -> Command {
@@ -84,11 +84,11 @@ fn open_with(sale: FlashSaleId, terms: Terms, quantity: i64, receive_missing: bo
 }
 
 fn extend(quantity: i64) -> Command {
-    Command::ExtendSale { sale: SALE, quantity, key: None }
+    Command::ExtendSale(ExtendSale { sale: SALE, quantity, key: None })
 }
 
 fn amend(amendment: Amendment) -> Command {
-    Command::AmendSale { sale: SALE, amendment }
+    Command::AmendSale(AmendSale { sale: SALE, amendment })
 }
 
 /// A purchase in the sale, of units for a user; the reservation is the user's number.
@@ -115,16 +115,16 @@ fn reserve(reserve: Reserve) -> Command {
 }
 
 fn confirm(reservation: ReservationId) -> Command {
-    Command::Confirm { reservation }
+    Command::Confirm(Confirm { reservation })
 }
 
 fn release(reservation: ReservationId) -> Command {
-    Command::Release { reservation }
+    Command::Release(Release { reservation })
 }
 
-const PAUSE: Command = Command::PauseSale { sale: SALE };
-const RESUME: Command = Command::ResumeSale { sale: SALE };
-const CLOSE: Command = Command::CloseSale { sale: SALE };
+const PAUSE: Command = Command::PauseSale(PauseSale { sale: SALE });
+const RESUME: Command = Command::ResumeSale(ResumeSale { sale: SALE });
+const CLOSE: Command = Command::CloseSale(CloseSale { sale: SALE });
 
 /// A ledger in which the commands were accepted at their moments.
 fn given(commands: &[(i64, Command)]) -> State {

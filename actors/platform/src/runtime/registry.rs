@@ -13,7 +13,7 @@ use actix::{Addr, ArbiterHandle, Context, dev::channel::channel};
 use dashmap::{DashMap, Entry};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use stampede_kernel::{Entity, ShardId, Timestamp, shard_of};
+use stampede_kernel::{Entity, Message, Request, ShardId, Timestamp, shard_of};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, info_span};
 use uuid::Uuid;
@@ -128,6 +128,26 @@ impl<E: Entity> Registry<E> {
         let ended = (0..ENDED_BUCKETS).map(|_| AtomicI64::new(0)).collect();
         let registry = Arc::new(Self { runtime, metrics, actors: DashMap::new(), notices, ended });
         (registry.clone(), Supervisor::new(registry, receiver))
+    }
+
+    /// Asks one of an actor's entities, wherever the actor lives.
+    pub async fn request<R: Request<E>>(
+        &self,
+        actor: Uuid,
+        id: E::Id,
+        request: R,
+    ) -> Result<Answered<R::Reply>, AskError<E::Refusal>> {
+        let (body, is_query) = match request.message() {
+            Message::Command(command) => (Body::Command(command), false),
+            Message::Query(query) => (Body::Query(query), true),
+        };
+        let Answered { answer, replayed } = self.ask(actor, id, body).await?;
+        match R::reply(answer) {
+            Some(answer) => Ok(Answered { answer, replayed }),
+            // Another version of the program: a command may have been done, a query changed nothing.
+            None if is_query => Err(AskError::Unavailable),
+            None => Err(AskError::OutcomeUnknown),
+        }
     }
 
     /// Asks an actor to do something to one of its entities.

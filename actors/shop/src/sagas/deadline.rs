@@ -44,7 +44,11 @@ impl Deadlines {
                 continue;
             }
             // Refused or unavailable: the next poll finds it again.
-            let _ = self.actors.stock.command(sku.0, sku, stock::Command::CloseSale { sale }).await;
+            let _ = self
+                .actors
+                .stock
+                .command(sku.0, sku, stock::Command::CloseSale(stock::CloseSale { sale }))
+                .await;
         }
         let mut after = (time::OffsetDateTime::UNIX_EPOCH, String::new());
         loop {

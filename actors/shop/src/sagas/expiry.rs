@@ -23,7 +23,7 @@ pub(super) fn follow(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Erro
         .iter()
         .map(|line| NextCommand::Stock {
             sku: line.sku,
-            command: stock::Command::Release { reservation: line.reservation },
+            command: stock::Command::Release(stock::Release { reservation: line.reservation }),
         })
         .collect())
 }

@@ -21,7 +21,7 @@ pub(super) fn follow(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Erro
         .iter()
         .map(|line| NextCommand::Stock {
             sku: line.sku,
-            command: stock::Command::Confirm { reservation: line.reservation },
+            command: stock::Command::Confirm(stock::Confirm { reservation: line.reservation }),
         })
         .collect())
 }

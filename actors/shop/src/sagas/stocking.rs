@@ -33,7 +33,7 @@ pub(super) fn follow(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Erro
         .into_iter()
         .map(|initial| NextCommand::Stock {
             sku: initial.sku_id,
-            command: stock::Command::Initialize { quantity: initial.units },
+            command: stock::Command::Initialize(stock::Initialize { quantity: initial.units }),
         })
         .collect())
 }

@@ -1,7 +1,9 @@
 //! The use cases of the shop: what routes, pages, webhooks and the command line call.
 
+mod error;
 pub mod limits;
 mod metrics;
+mod principal;
 
 use std::{
     collections::HashMap,
@@ -22,7 +24,9 @@ use stampede_platform::{
     journal::Journal,
 };
 
+pub use error::Unanswered;
 pub use metrics::ShopMetrics;
+pub use principal::Principal;
 
 use crate::{
     actors::Actors,

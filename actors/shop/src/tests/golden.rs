@@ -52,9 +52,9 @@ fn opened() -> order::Open {
 
 #[test]
 fn commands_that_are_parked() {
-    let release = stock::Command::Release { reservation: ReservationId(uuid(4)) };
+    let release = stock::Command::Release(stock::Release { reservation: ReservationId(uuid(4)) });
     golden!().is_kept_as("saga/stock", &NextCommand::Stock { sku: SkuId(uuid(5)), command: release });
-    let confirm = stock::Command::Confirm { reservation: ReservationId(uuid(4)) };
+    let confirm = stock::Command::Confirm(stock::Confirm { reservation: ReservationId(uuid(4)) });
     golden!().is_kept_as("saga/stock.confirm", &NextCommand::Stock { sku: SkuId(uuid(5)), command: confirm });
     let command = Box::new(order::Command::Open(Box::new(opened())));
     golden!().is_kept_as(

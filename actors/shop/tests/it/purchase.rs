@@ -77,11 +77,11 @@ async fn a_purchase_is_opened_and_paid_or_cancelled_and_everything_agrees() {
     // Closing, taking away and bringing to a number: every kind of change reaches the tables.
     let reason = String::from("count");
     for command in [
-        stock::Command::PauseSale { sale: SALE },
-        stock::Command::ResumeSale { sale: SALE },
-        stock::Command::CloseSale { sale: SALE },
-        stock::Command::Adjust { delta: -5, reason: reason.clone(), key: None },
-        stock::Command::AdjustTo { available: 3, reason, key: None },
+        stock::Command::PauseSale(stock::PauseSale { sale: SALE }),
+        stock::Command::ResumeSale(stock::ResumeSale { sale: SALE }),
+        stock::Command::CloseSale(stock::CloseSale { sale: SALE }),
+        stock::Command::Adjust(stock::Adjust { delta: -5, reason: reason.clone(), key: None }),
+        stock::Command::AdjustTo(stock::AdjustTo { available: 3, reason, key: None }),
     ] {
         node.actors.stock.command(id.0, id, command).await.expect("accepted");
     }

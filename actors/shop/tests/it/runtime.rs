@@ -59,7 +59,7 @@ async fn with_unwritable_units(node: &Node) -> (SkuId, impl Future<Output = Answ
     let id = sku(1);
     node.actors.stock.command(id.0, id, receive(10)).await.expect("received");
     let reason = "a \0 in the text".to_owned();
-    let five = stock::Command::Receive { quantity: 5, reason, key: None };
+    let five = stock::Command::Receive(stock::Receive { quantity: 5, reason, key: None });
     (id, node.actors.stock.begin(id.0, id, five))
 }
 

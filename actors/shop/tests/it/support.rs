@@ -262,7 +262,7 @@ pub fn user(number: u128) -> UserId {
 }
 
 pub fn receive(quantity: i64) -> stock::Command {
-    stock::Command::Receive { quantity, reason: "test".into(), key: None }
+    stock::Command::Receive(stock::Receive { quantity, reason: "test".into(), key: None })
 }
 
 pub fn line() -> stock::Line {

@@ -78,7 +78,11 @@ pub async fn seed(shop: &Services, mut progress: impl FnMut(usize, usize)) -> Re
     let all = stock.len();
     let mut asked = stream::iter(stock)
         .map(|(sku, quantity)| async move {
-            let answer = shop.actors.stock.command(sku.0, sku, Command::Initialize { quantity }).await;
+            let answer = shop
+                .actors
+                .stock
+                .command(sku.0, sku, Command::Initialize(stampede_domain::stock::Initialize { quantity }))
+                .await;
             // A SKU that has been stocked before answers as a repeat.
             answer.map(|answered| !answered.replayed).map_err(|source| SeedFailure::Stock { sku, source })
         })

@@ -366,7 +366,7 @@ pub async fn amend(
         pay_within_ms: pay_within(change.pay_within_seconds)?,
     };
     let sale = FlashSaleId(id.0);
-    change_sale(&shop, sale, Command::AmendSale { sale, amendment }).await
+    change_sale(&shop, sale, Command::AmendSale(stampede_domain::stock::AmendSale { sale, amendment })).await
 }
 
 /// Stops selling for a while.
@@ -380,7 +380,7 @@ pub async fn pause(
     shop: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
-    change_sale(&shop, sale, Command::PauseSale { sale }).await
+    change_sale(&shop, sale, Command::PauseSale(stampede_domain::stock::PauseSale { sale })).await
 }
 
 /// Goes on selling.
@@ -394,7 +394,7 @@ pub async fn resume(
     shop: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
-    change_sale(&shop, sale, Command::ResumeSale { sale }).await
+    change_sale(&shop, sale, Command::ResumeSale(stampede_domain::stock::ResumeSale { sale })).await
 }
 
 /// Ends a flash sale; the unsold rest goes back to the regular pool.
@@ -408,7 +408,7 @@ pub async fn close(
     shop: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
-    change_sale(&shop, sale, Command::CloseSale { sale }).await
+    change_sale(&shop, sale, Command::CloseSale(stampede_domain::stock::CloseSale { sale })).await
 }
 
 async fn change_sale(shop: &Services, sale: FlashSaleId, command: Command) -> Result<HttpResponse, Problem> {

@@ -347,7 +347,15 @@ async fn apply(
     wanted.extend(restated_stock.iter().map(|stated| (stated.sku_id, stated.units)));
     let reason = format!("set by {}", by.user_id);
     let adjusted = wanted.into_iter().map(|(sku, available)| {
-        stock_sku(shop, sku, Command::AdjustTo { available, reason: reason.clone(), key: None })
+        stock_sku(
+            shop,
+            sku,
+            Command::AdjustTo(stampede_domain::stock::AdjustTo {
+                available,
+                reason: reason.clone(),
+                key: None,
+            }),
+        )
     });
     for adjusted in join_all(adjusted).await {
         adjusted?;
@@ -442,7 +450,7 @@ async fn stock_of(shop: &Services, product: &catalog::Product) -> Result<HashMap
 /// Has new SKUs stocked, all at once.
 async fn stock_new(shop: &Services, new: &[InitialStock]) -> Vec<(SkuId, Result<i64, Problem>)> {
     join_all(new.iter().map(async |new| {
-        let command = Command::Initialize { quantity: new.units };
+        let command = Command::Initialize(stampede_domain::stock::Initialize { quantity: new.units });
         (new.sku_id, stock_sku(shop, new.sku_id, command).await)
     }))
     .await

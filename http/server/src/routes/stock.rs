@@ -105,7 +105,13 @@ pub async fn restock(
     let reason = wire::note(reason, "reason")?.unwrap_or_else(|| format!("restocked by {}", seller.user_id));
     let sku = SkuId(id.0);
     product_access::sku(&shop, &seller, sku).await?;
-    change(&shop, sku, |key| Command::Receive { quantity, reason, key }, request.key).await
+    change(
+        &shop,
+        sku,
+        |key| Command::Receive(stampede_domain::stock::Receive { quantity, reason, key }),
+        request.key,
+    )
+    .await
 }
 
 /// Corrects the units of the regular pool.
@@ -129,7 +135,13 @@ pub async fn adjust(
     };
     let sku = SkuId(id.0);
     product_access::sku(&shop, &seller, sku).await?;
-    change(&shop, sku, |key| Command::Adjust { delta, reason, key }, request.key).await
+    change(
+        &shop,
+        sku,
+        |key| Command::Adjust(stampede_domain::stock::Adjust { delta, reason, key }),
+        request.key,
+    )
+    .await
 }
 
 async fn change(

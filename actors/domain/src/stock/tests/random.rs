@@ -146,10 +146,12 @@ fn random_command(random: &mut Random, now: i64, sequence: u64) -> Command {
         8..=10 => confirm(made_at(at(0), u128::from(known))),
         11..=13 => release(made_at(at(0), u128::from(known))),
         14 => release(reservation),
-        15 if random.one_in(9) => Command::Initialize { quantity: random_number(random) },
-        15 if random.one_in(2) => Command::Receive { quantity: random_number(random), reason, key },
-        15 => Command::Adjust { delta: random_number(random), reason, key },
-        16 if random.one_in(3) => Command::AdjustTo { available: random_number(random), reason, key },
+        15 if random.one_in(9) => Command::Initialize(Initialize { quantity: random_number(random) }),
+        15 if random.one_in(2) => Command::Receive(Receive { quantity: random_number(random), reason, key }),
+        15 => Command::Adjust(Adjust { delta: random_number(random), reason, key }),
+        16 if random.one_in(3) => {
+            Command::AdjustTo(AdjustTo { available: random_number(random), reason, key })
+        }
         16 | 17 => Command::OpenSale(Box::new(OpenSale {
             sale: which,
             terms: Terms {
@@ -162,19 +164,21 @@ fn random_command(random: &mut Random, now: i64, sequence: u64) -> Command {
             receive_missing: random.one_in(2),
             key,
         })),
-        18 if random.one_in(2) => Command::ExtendSale { sale: which, quantity: random_number(random), key },
-        18 => Command::AmendSale {
+        18 if random.one_in(2) => {
+            Command::ExtendSale(ExtendSale { sale: which, quantity: random_number(random), key })
+        }
+        18 => Command::AmendSale(AmendSale {
             sale: which,
             amendment: Amendment {
                 ends_at: Some(random_moment(random, now)),
                 per_user_limit: Some(u32::try_from(random.below(5)).unwrap_or(0)),
                 ..Amendment::default()
             },
-        },
+        }),
         _ => match random.below(5) {
-            0 => Command::CloseSale { sale: which },
-            1 | 2 => Command::PauseSale { sale: which },
-            _ => Command::ResumeSale { sale: which },
+            0 => Command::CloseSale(CloseSale { sale: which }),
+            1 | 2 => Command::PauseSale(PauseSale { sale: which }),
+            _ => Command::ResumeSale(ResumeSale { sale: which }),
         },
     }
 }
@@ -209,7 +213,10 @@ fn run(seed: u64) {
                     }
                 }
                 // Asking again for the same changes nothing that was accepted.
-                if let Command::Reserve(_) | Command::Confirm { .. } | Command::Release { .. } = &command {
+                if let Command::Reserve(_)
+                | Command::Confirm(Confirm { .. })
+                | Command::Release(Release { .. }) = &command
+                {
                     assert_eq!(decide(&state, &command, at(now)), Ok(Vec::new()), "{command:?}");
                 }
             }

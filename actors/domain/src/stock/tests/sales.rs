@@ -114,7 +114,7 @@ fn open_sales_are_limited_in_number() {
     }
     let another = open_with(sale(OPEN_SALES_MAX), terms(), 1, false);
     assert_eq!(then(&state, 1, &another), Err(Refusal::TooManySales));
-    let state = and(state, &[(1, Command::CloseSale { sale: sale(0) })]);
+    let state = and(state, &[(1, Command::CloseSale(CloseSale { sale: sale(0) }))]);
     assert_eq!(then(&state, 1, &another), Ok(vec!["sale_opened"]));
 }
 

@@ -24,7 +24,7 @@ fn units_are_received_and_adjusted_within_bounds() {
 
 #[test]
 fn a_sku_begins_with_its_units_once() {
-    let begin = |quantity| Command::Initialize { quantity };
+    let begin = |quantity| Command::Initialize(Initialize { quantity });
     let begun = || given(&[(0, begin(5))]);
     assert_eq!(begun().regular, pool(5, 0, 0));
     for (what, state, command, expected) in [
@@ -161,17 +161,17 @@ fn a_key_is_remembered_with_its_body() {
         match &mut command {
             Command::Reserve(reserve) => reserve.key = key,
             Command::OpenSale(open) | Command::OfferSale(open) => open.key = key,
-            Command::Receive { key: place, .. }
-            | Command::Adjust { key: place, .. }
-            | Command::AdjustTo { key: place, .. }
-            | Command::ExtendSale { key: place, .. } => *place = key,
-            Command::Confirm { .. }
-            | Command::Release { .. }
-            | Command::AmendSale { .. }
-            | Command::PauseSale { .. }
-            | Command::ResumeSale { .. }
-            | Command::CloseSale { .. }
-            | Command::Initialize { .. } => panic!("{command:?} has no key"),
+            Command::Receive(Receive { key: place, .. })
+            | Command::Adjust(Adjust { key: place, .. })
+            | Command::AdjustTo(AdjustTo { key: place, .. })
+            | Command::ExtendSale(ExtendSale { key: place, .. }) => *place = key,
+            Command::Confirm(Confirm { .. })
+            | Command::Release(Release { .. })
+            | Command::AmendSale(AmendSale { .. })
+            | Command::PauseSale(PauseSale { .. })
+            | Command::ResumeSale(ResumeSale { .. })
+            | Command::CloseSale(CloseSale { .. })
+            | Command::Initialize(Initialize { .. }) => panic!("{command:?} has no key"),
         }
         command
     };
