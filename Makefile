@@ -1,4 +1,5 @@
-# What can be done with Stampede. `make` alone prints the list.
+# The usual tasks. `make` alone prints the list. What installs servers prints first which ones, and how to
+# avoid it (tests/setup).
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo cluster test bench lint
@@ -9,17 +10,17 @@ help: ## Print this list
 run: ## Serve the shop on 127.0.0.1:8080, with its data in ./data
 	cargo run --release -- serve
 
-demo: ## Run a whole flash sale against a fresh shop and print what was sold
+demo: ## Run a flash sale with 20,000 buyers in ./data, check the result and keep serving
 	cargo run --release -- demo
 
-cluster: ## Start three nodes with servers of their own, to watch one die
+cluster: ## Start three nodes on this machine (first installs the servers that are missing)
 	@tests/setup
 	cargo build --release --bin stampede
 	@deploy/cluster
 
-# The integration binary starts real servers once and shares them, so it runs as one process; the
-# other tests run under nextest where it is installed.
-test: ## Install what the tests need, then run every test against real servers
+# The integration tests share the real servers that they start, so they run as one process. The other
+# tests run under nextest if it is installed.
+test: ## Run every test against real servers (first installs the servers that are missing)
 	@tests/setup
 	cargo build --workspace --bin stampede
 	@if cargo nextest --version >/dev/null 2>&1; then \
@@ -29,9 +30,10 @@ test: ## Install what the tests need, then run every test against real servers
 	fi
 	cargo test --workspace --test it
 
-bench: ## Measure the shop against simpler ones, as ratios from one run
+bench: ## Compare the shop with simpler ones, as ratios (first installs the servers that are missing)
+	@tests/setup
 	cargo bench --package stampede-tests --bench bench
 
-lint: ## Check the format and let clippy find no fault
+lint: ## Check the format and run clippy; a warning is an error
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
