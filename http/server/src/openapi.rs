@@ -1,6 +1,5 @@
-//! The contract as OpenAPI. A handler is described beside itself (`#[utoipa::path]`) and listed here;
-//! the addresses that existing GoMall clients use are added from the table, as copies of what they
-//! stand for. What is true of an operation by its address, its place in the table or its body's type is
+//! The contract as OpenAPI. A handler is described beside itself (`#[utoipa::path]`); the operations come
+//! from the table of routes, those of other addresses as copies of what they stand for. What is true of an operation by its address, its place in the table or its body's type is
 //! not repeated beside each handler but added here.
 
 use actix_web::http::{Method, StatusCode};
@@ -19,7 +18,7 @@ use utoipa::{
 use crate::{
     middleware::Class,
     problem::{self, FieldError, ProblemShape, describe},
-    routes::{self, Access, Row},
+    routes::{self, Access, Described, Row},
 };
 
 /// The document behind `/openapi.json` and `stampede openapi`.
@@ -30,80 +29,6 @@ use crate::{
         description = "A shop's backend whose centre is the flash sale. Errors are problem details (RFC 9457) \
                        with a stable `code`; POSTs that move stock or money take an `Idempotency-Key`.",
         license(name = "MIT OR Apache-2.0")
-    ),
-    paths(
-        routes::auth::register,
-        routes::auth::login,
-        routes::auth::login_gomall,
-        routes::auth::logout,
-        routes::auth::logout_all,
-        routes::me::read,
-        routes::me::change,
-        routes::flash_sales::list,
-        routes::flash_sales::get,
-        routes::flash_sales::purchase,
-        routes::flash_sales::mine,
-        routes::flash_sales::create,
-        routes::flash_sales::amend,
-        routes::flash_sales::pause,
-        routes::flash_sales::resume,
-        routes::flash_sales::close,
-        routes::orders::create,
-        routes::orders::list,
-        routes::orders::list_all,
-        routes::orders::statistics,
-        routes::orders::get,
-        routes::orders::pay,
-        routes::orders::cancel,
-        routes::orders::confirm,
-        routes::orders::ship,
-        routes::orders::deliver,
-        routes::cart::get,
-        routes::cart::count,
-        routes::cart::add,
-        routes::cart::change_line,
-        routes::cart::remove,
-        routes::cart::select,
-        routes::cart::clear,
-        routes::stock::get,
-        routes::stock::restock,
-        routes::stock::adjust,
-        routes::products::list,
-        routes::products::get,
-        routes::products::create,
-        routes::products::replace,
-        routes::products::change,
-        routes::products::delete,
-        routes::products::set_status,
-        routes::categories::list,
-        routes::categories::create,
-        routes::gomall::products,
-        routes::gomall::create_product,
-        routes::gomall::replace_product,
-        routes::gomall::order,
-        routes::gomall::add_to_cart,
-        routes::gomall::change_cart,
-        routes::gomall::remove_from_cart,
-        routes::gomall::seckill,
-        routes::gomall::init_seckill,
-        routes::admin::load_users,
-        routes::admin::actors,
-        routes::admin::actor,
-        routes::admin::reset,
-        routes::admin::panic,
-        routes::admin::reconciliation,
-        routes::nodes::shards,
-        routes::nodes::hand_over,
-        routes::nodes::empty,
-        routes::nodes::resume,
-        routes::admin::parked,
-        routes::admin::retry_parked,
-        routes::ops::live,
-        routes::ops::ready,
-        routes::ops::health,
-        routes::ops::metrics,
-        routes::ops::openapi_json,
-        routes::ops::problem_page,
     ),
     components(schemas(ProblemShape, FieldError)),
     tags(
@@ -117,7 +42,7 @@ use crate::{
         (name = "operations", description = "For operators and their tools"),
         (name = "gomall", description = "The addresses of existing GoMall clients")
     ),
-    modifiers(&Security, &Aliases, &Common, &OperationIds)
+    modifiers(&Security, &Routes, &Aliases, &Common, &OperationIds)
 )]
 pub struct ApiDoc;
 
@@ -130,6 +55,20 @@ impl Modify for Security {
         bearer.bearer_format = Some("JWT".to_owned());
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The operations of the table of routes.
+struct Routes;
+
+impl Modify for Routes {
+    fn modify(&self, document: &mut Document) {
+        for row in routes::table().iter().filter(|row| row.alias_of.is_none()) {
+            let Some(Described { operation, schemas }) = row.described() else { continue };
+            let item = document.paths.paths.entry(row.path.to_owned()).or_default();
+            put(item, row.method.as_str(), operation);
+            document.components.get_or_insert_default().schemas.extend(schemas);
+        }
     }
 }
 
@@ -164,7 +103,7 @@ impl Modify for Common {
             };
             add_path_parameters(operation, row.path);
             may_leave_out_body(operation, components);
-            add_refusals(operation, &row);
+            add_refusals(operation, row);
             describe_responses(operation);
         }
     }

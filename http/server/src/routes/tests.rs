@@ -2,25 +2,28 @@
 
 use actix_http::Payload;
 use actix_web::{
-    App, Error,
+    App, Error, HttpResponse, Route,
     body::{BoxBody, to_bytes},
     dev::{Service, ServiceResponse},
-    http::header::HeaderMap,
+    http::{Method, header::HeaderMap},
     test::{TestRequest, init_service},
-    web::Bytes,
+    web::{Bytes, Data},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use stampede_kernel::{IdempotencyKey, Timestamp, UserId};
+use stampede_kernel::{Code, IdempotencyKey, Timestamp, UserId};
 use stampede_shop::records::account::Role;
 use uuid::Uuid;
 
-use super::*;
+use super::{table::mount, *};
 use crate::{
     auth::Signer,
     extract::{Admin, Auth, Json, KeyedJson, MaybeCaller, Path, Query, Seller},
     health::Health,
+    middleware::Class,
+    problem::Problem,
     settings::{HttpSettings, shipped},
+    state::EdgeState,
 };
 
 /// An edge without a database, with some settings changed.
@@ -56,7 +59,11 @@ fn shown(key: Option<IdempotencyKey>) -> HttpResponse {
 
 /// Handlers that stand for the shop's.
 fn rows() -> Vec<Row> {
-    let row = |method, path, class, handler| Row::new(method, path, Access::Public, class, handler);
+    let row = |method, path, class, handler: fn() -> Route| {
+        let mut row = Row::undocumented(path, handler);
+        (row.method, row.class) = (method, class);
+        row
+    };
     let mut rows = vec![
         row(Method::POST, "/t/json", Class::Api, || {
             web::to(|body: Json<Purchase>| async move { HttpResponse::Created().json(&body.0) })
@@ -100,7 +107,7 @@ fn rows() -> Vec<Row> {
             })
         }),
     ];
-    rows.extend(table());
+    rows.extend_from_slice(table());
     rows
 }
 
@@ -109,7 +116,7 @@ async fn app(
 ) -> impl Service<actix_http::Request, Response = ServiceResponse<BoxBody>, Error = Error> + use<> {
     let shell = shell.clone();
     init_service(App::new().configure(move |app| {
-        mount(app, &shell, rows());
+        mount(app, &shell, rows().iter().collect());
         configure(shell)(app);
     }))
     .await
@@ -611,7 +618,7 @@ fn no_address_and_method_stands_twice_in_the_table() {
 #[test]
 fn every_canonical_address_of_a_twin_is_in_the_table() {
     let rows = table();
-    for row in &rows {
+    for row in rows {
         if let Some(alias_of) = row.alias_of {
             assert!(
                 rows.iter().any(|other| other.path == alias_of && other.method == row.method),
