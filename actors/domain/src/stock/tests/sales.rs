@@ -223,3 +223,27 @@ fn buyers_of_a_closed_sale_are_forgotten_with_their_reservations() {
     let closed_first = and(open, &[(200, CLOSE), (60 * HOUR, release(id(2))), (120 * HOUR, receive(1))]);
     assert!(closed_first.sales[&SALE].buyers.is_empty());
 }
+
+#[test]
+fn the_ledger_refuses_events_about_what_it_does_not_know() {
+    let (other, order_no) = (FlashSaleId(Uuid::from_u128(0x07e7)), OrderNo::new(at(110), 1));
+    let (sale, quantity, at) = (Some(SALE), 1, at(120));
+    let held = and(on_sale(), &[(110, reserve(buy(1, 1)))]);
+    let ended = and(held.clone(), &[(111, confirm(id(1)))]);
+    let release =
+        |reservation, sale| Event::Released { reservation, order_no, sale, quantity, to_regular: false, at };
+    for (state, event) in [
+        (&held, Event::SaleExtended { sale: other, quantity: 1, at, key: None }),
+        (&held, Event::SaleAmended { sale: other, terms: Box::new(terms()), at }),
+        (&held, Event::SalePaused { sale: other, at }),
+        (&held, Event::SaleResumed { sale: other, at }),
+        (&held, Event::SaleClosed { sale: other, returned: 0, at }),
+        (&held, release(id(1), Some(other))),
+        (&held, release(id(7), sale)),
+        (&held, Event::Confirmed { reservation: id(7), order_no, sale, quantity, at }),
+        (&ended, Event::Confirmed { reservation: id(1), order_no, sale, quantity, at }),
+    ] {
+        let applied = std::panic::catch_unwind(|| apply(&mut state.clone(), &event));
+        assert!(applied.is_err(), "the ledger took {event:?}");
+    }
+}
