@@ -4,7 +4,7 @@ use std::fmt;
 
 macro_rules! codes {
     ($($variant:ident = $text:literal),+ $(,)?) => {
-        /// Why a request was not done. The text of a code never changes once published; its HTTP
+        /// Why a request was refused. The text of a code never changes once published; its HTTP
         /// status stands in the `http` member, in one exhaustive table.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {

@@ -1,4 +1,4 @@
-//! What a room gives the runtime: the pure core of one kind of actor.
+//! What a room gives the runtime: the pure core of one kind of entity.
 
 use std::{
     fmt::{Debug, Display},
@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Code, Lane, Timestamp};
 
 /// Held from a command's entry until the actor has decided; dropped with the message, even if the caller
-/// has gone meanwhile.
+/// disconnects.
 pub type EntryGuard = Box<dyn Send + Sync>;
 
 /// The pure core of a kind of actor. No function here does IO, reads a clock or draws a random
@@ -60,8 +60,8 @@ pub trait Entity: Sized + Send + 'static {
     /// The lane that a command is admitted through.
     fn lane(command: &Self::Command) -> Lane;
 
-    /// Whether a command done twice is as good as done once, so that it may be sent again when nobody
-    /// knows whether it arrived.
+    /// Whether doing a command twice is the same as doing it once, so that it may be sent again when it is
+    /// unknown whether it arrived.
     fn is_repeatable(command: &Self::Command) -> bool;
 
     /// The name of an event in the journal.
@@ -75,7 +75,7 @@ pub trait Entity: Sized + Send + 'static {
         None
     }
 
-    /// The entity that an actor of one entity holds, so that a rebuilt actor loads it unasked.
+    /// The entity that an actor of one entity holds, so that a rebuilt actor loads it before it is asked.
     fn only_entity(_actor: uuid::Uuid) -> Option<Self::Id> {
         None
     }
@@ -85,8 +85,8 @@ pub trait Entity: Sized + Send + 'static {
         0
     }
 
-    /// What can be said to a command outside the mailbox: a refusal, or something that goes with it and
-    /// is dropped once the actor has decided, even if the caller has gone meanwhile.
+    /// Decides what the published view can decide: a refusal, or a guard that is held until the actor has
+    /// decided, even if the caller disconnects.
     fn enter(
         _view: &Self::PublishedView,
         _command: &Self::Command,
@@ -95,7 +95,7 @@ pub trait Entity: Sized + Send + 'static {
         Ok(None)
     }
 
-    /// Shows what has changed to readers outside the mailbox. `events` is empty after a load.
+    /// Updates the published view. `events` is empty after a load.
     fn publish(_state: &Self::State, _events: &[Self::Event], _view: &Self::PublishedView) {}
 }
 

@@ -19,7 +19,7 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// Collects what is wrong, so that a caller learns everything in one answer.
+/// Collects what is wrong, so that a caller gets all of it in one answer.
 #[derive(Debug, Default)]
 pub struct FieldErrors(Vec<FieldError>);
 
@@ -30,14 +30,14 @@ impl FieldErrors {
         Self::default()
     }
 
-    /// Notes a fault of `field` unless `holds`.
+    /// Adds an error of `field` unless `holds`.
     pub fn require(&mut self, holds: bool, field: &str, code: &'static str, detail: impl Into<String>) {
         if !holds {
             self.0.push(FieldError { field: field.to_owned(), code, detail: detail.into() });
         }
     }
 
-    /// Notes a fault if `text` holds control characters; jsonb cannot hold U+0000 and no line of
+    /// Adds an error if `text` holds control characters; jsonb cannot hold U+0000 and no line of
     /// text needs the others.
     pub fn require_line(&mut self, text: &str, field: &str) {
         let plain = !text.chars().any(char::is_control);

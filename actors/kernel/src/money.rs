@@ -87,7 +87,7 @@ impl fmt::Debug for Money {
 impl FromStr for Money {
     type Err = MoneyError;
     fn from_str(text: &str) -> Result<Self, MoneyError> {
-        // The reader of decimals takes more: a sign, underscores, a point with nothing at one side.
+        // The decimal parser accepts more: a sign, underscores, a point without digits on one side.
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let unsigned = text.strip_prefix('-').unwrap_or(text);
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));

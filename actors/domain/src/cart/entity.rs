@@ -1,4 +1,4 @@
-//! The cart actor: a cart's core in the runtime's shell. The actor's id is the user's.
+//! The cart entity: a cart as the runtime sees it. Its actor's id is the user's.
 
 use stampede_kernel::{Code, Entity, Lane, Message, Request, Timestamp, UserId};
 use uuid::Uuid;

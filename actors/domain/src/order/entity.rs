@@ -1,4 +1,4 @@
-//! The order actor: an order's core in the runtime's shell. The actor's id is the user's.
+//! The order entity: an order as the runtime sees it. Its actor's id is the user's.
 
 use stampede_kernel::{Code, Entity, Lane, Message, OrderNo, Request, Timestamp};
 

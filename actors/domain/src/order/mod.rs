@@ -1,7 +1,7 @@
 //! Orders: one actor per user decides over that user's orders, one entity per order number.
 //!
 //! Owns an order's life from `pending_payment` to its end. It decides the race between paying and
-//! expiring. What an order does to stock follows by sagas. Refunds, coupons and checkouts of a cart
+//! expiring. Sagas carry what an order does to stock. Refunds, coupons and checkouts of a cart
 //! will be further commands of this room.
 
 mod decide;

@@ -11,8 +11,8 @@ use super::{
     view::StockView,
 };
 
-/// Changes the ledger, then checks it. A broken ledger is a programmer's error: the actor panics
-/// before anything is enqueued.
+/// Changes the ledger, then checks it. A ledger that does not add up is a programmer's error: the
+/// actor panics before anything is enqueued.
 pub fn apply(state: &mut State, event: &Event) {
     match event {
         Event::Initialized { quantity, .. } => {

@@ -12,7 +12,7 @@ use super::model::{
 };
 use crate::stock::limits::{OPEN_SALES_MAX, PAY_WITHIN_SECONDS_MAX, RESERVE_AGE_MS_MAX};
 
-/// Units that a SKU may have received before it receives more.
+/// Units that a SKU may have received before it may receive more.
 const RECEIVED_MAX: i64 = UNITS_MAX * 1_000;
 
 /// Events that follow from a command; none if it was done before.
@@ -155,7 +155,7 @@ fn decide_release(state: &State, reservation: ReservationId, now: Timestamp) -> 
             }]
         }
         Some(_) => Vec::new(),
-        // It overtook the reservation, which must find it; or it is long forgotten.
+        // It arrived before its reservation, which must be refused then; or the reservation is forgotten.
         None if made_recently(reservation, now) => vec![Event::Voided { reservation, at: now }],
         None => Vec::new(),
     }

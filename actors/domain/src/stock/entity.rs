@@ -1,4 +1,4 @@
-//! The stock actor: the ledger's core in the runtime's shell.
+//! The stock entity: the ledger as the runtime sees it.
 
 use stampede_kernel::{Code, Entity, EntryGuard, FlashSaleId, IdempotencyKey, Lane, SkuId, Timestamp};
 use uuid::Uuid;

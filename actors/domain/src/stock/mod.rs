@@ -1,8 +1,7 @@
 //! The stock ledger: one actor per SKU decides serially over all units of it.
 //!
-//! Owns every number of units there is. Nothing else in the shop adds or takes one. The rules are in
-//! [`decide`] and [`apply`], what they are about in [`model`], and what readers outside the mailbox may see in
-//! [`PublishedView`].
+//! Owns every number of units there is. Nothing else in the shop adds or takes one. The types are in
+//! `model`, the rules in `decide` and `apply`, and what readers outside the mailbox see in [`PublishedView`].
 
 mod apply;
 mod decide;

@@ -1,4 +1,4 @@
-//! What a stock actor owns: one SKU's units, pool by pool.
+//! One SKU's units, pool by pool.
 //!
 //! Invariants, checked at the end of every `apply`:
 //! - per pool, `allotted = available + held + sold`, none of them negative;
@@ -66,7 +66,7 @@ pub struct Buyer {
     pub reservations: Vec<ReservationId>,
 }
 
-/// What a flash sale is about.
+/// The terms of a flash sale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
     pub line: Line,
@@ -78,7 +78,7 @@ pub struct Terms {
     pub pay_within_ms: Millis,
 }
 
-/// What an order needs to know about the units it is for.
+/// What an order line keeps of the product at the time of the purchase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     pub product_id: ProductId,
@@ -109,7 +109,7 @@ pub enum ReservationStatus {
     Held,
     Confirmed,
     Released,
-    /// Released before it was made: the making that is still on its way is refused.
+    /// Released before it was made: the `Reserve` that is still on its way will be refused.
     Void,
 }
 
@@ -133,7 +133,7 @@ pub enum Forgettable {
     Key(Digest),
 }
 
-/// Which units a reservation is taken from.
+/// The pool that a reservation is taken from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -385,7 +385,7 @@ pub enum Event {
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     IdempotencyMismatch,
-    /// Asked for too long ago, or released before it arrived.
+    /// Issued too long ago, or released before it arrived.
     ReservationExpired,
     UnknownSale,
     NotStarted {

@@ -1,11 +1,11 @@
-//! What a stock actor shows to readers that do not enter its mailbox.
+//! What a stock actor shows to readers outside its mailbox.
 //!
 //! Per sale: the window, the availability, and the users who have, or may be about to have, a
 //! reservation. A user outside that set who cannot succeed is refused from here, and a sold-out sale
 //! costs its actor nothing. Users inside it enter, so that a repeat of an accepted purchase always
 //! finds its order; so do the buyers of the SKU's other sales, since a request that names the SKU is
 //! repeated to the sale that is open now. A refusal may be stale for a moment after units come back; an
-//! acceptance is never given here. The published_view belongs to one life of the actor and goes with it.
+//! acceptance is never given here. The view belongs to one incarnation of the actor.
 
 use std::{
     collections::HashMap,
@@ -39,7 +39,7 @@ struct PublishedSale {
     per_user_limit: AtomicU32,
 }
 
-/// Marks a request on its way to its decision; goes with the message.
+/// Marks a request that has entered and is not decided yet; dropped with the message.
 #[derive(Debug)]
 pub struct Entering {
     entering: Arc<DashMap<(FlashSaleId, UserId), usize>>,
@@ -65,8 +65,8 @@ impl PublishedView {
         now: Timestamp,
     ) -> Result<Entering, Refusal> {
         let who = (sale, user);
-        // The actor shows a buyer, then the availability that the buyer left, then it lets go of the
-        // entry. Read the other way round, nobody is missed on the way from one set to the other.
+        // The actor adds a buyer, then updates the availability, then drops the entry. Reading in the
+        // opposite order misses nobody between the two sets.
         if let Some(published_view) = self.sale(sale)
             && let Some(refusal) = published_view.refusal(quantity, now)
             && !self.entering.contains_key(&who)
@@ -152,7 +152,7 @@ impl PublishedSale {
         self.available.store(sale.pool.available, Ordering::Release);
     }
 
-    /// What the actor would say to somebody of whom it knows nothing.
+    /// What the actor would answer to a user without any reservation.
     fn refusal(&self, quantity: u32, now: Timestamp) -> Option<Refusal> {
         let starts_at = Timestamp::from_millis(self.starts_at.load(Ordering::Acquire));
         let closed = self.closed.load(Ordering::Acquire);

@@ -1,4 +1,4 @@
-//! What an ask comes back with, and how an entity is rebuilt from its history.
+//! What an ask returns, and how an entity is rebuilt from its history.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -22,10 +22,10 @@ pub enum AskError<R: Debug> {
     /// The actor's lane is full; nothing was done.
     #[error("too many requests are waiting")]
     Overloaded,
-    /// The actor is not there at the moment; nothing was done.
+    /// The actor cannot be reached at the moment; nothing was done.
     #[error("the actor is not available")]
     Unavailable,
-    /// It may or may not have been done; a retry with the same key tells.
+    /// It may or may not have been done; a retry with the same key finds out.
     #[error("the outcome is unknown")]
     OutcomeUnknown,
 }
@@ -39,7 +39,7 @@ pub struct FoldError {
     pub cause: String,
 }
 
-/// Rebuilds an entity from its history; answers its state and version.
+/// Rebuilds an entity from its history; returns its state and version.
 pub fn fold<E: Entity>(id: &str, history: &History) -> Result<(E::State, i64), FoldError> {
     let failed = |cause: String| FoldError { kind: E::KIND, id: id.into(), cause };
     let (mut state, mut version) = match &history.snapshot {

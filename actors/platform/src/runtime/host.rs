@@ -1,6 +1,6 @@
 //! The actix actor of every kind: it holds the entities of one actor and runs their pure core.
 //!
-//! The order inside a command: decide, apply, enqueue with the reply's sender. A panic before the
+//! The order inside a command: decide, apply, enqueue with the reply's sender. A panic before
 //! enqueueing loses nothing that was promised; one after it cannot lose the answer to a commit.
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -8,21 +8,19 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use stampede_kernel::{Entity, Lane, Timestamp};
 use tokio::sync::oneshot;
-use tracing::{Span, error, info_span};
+use tracing::{Span, info_span};
 use uuid::Uuid;
 
 use super::{
-    Answered, AskError, KindMetrics, Loader, Runtime,
-    fold::{FoldError, fold},
+    Answered, AskError, KindMetrics, Runtime,
     lane::Admission,
+    limits::{ENTITIES_LIVE_MAX, FOLDED_EVENTS_MAX, PARKED_MAX, SNAPSHOT_EVENTS_MIN},
+    live::{Live, Slot, Survivors, rebuild},
     supervisor::{InProgress, Notice},
 };
 use crate::{
     engine::clock,
-    journal::{Append, History, HistoryRequest, Incarnation, NewEvent, Settled},
-    runtime::limits::{
-        ENTITIES_LIVE_MAX, FOLDED_BYTES_MAX, FOLDED_EVENTS_MAX, PARKED_MAX, SNAPSHOT_EVENTS_MIN,
-    },
+    journal::{Append, Incarnation, NewEvent, Settled},
 };
 
 /// What an actor may be asked.
@@ -35,7 +33,7 @@ pub enum Body<E: Entity> {
 }
 
 impl<E: Entity> Body<E> {
-    /// Whether it may be sent again when nobody knows whether it arrived.
+    /// Whether it may be sent again when it is unknown whether it arrived.
     pub(super) fn is_repeatable(&self) -> bool {
         match self {
             Body::Command(command) => E::is_repeatable(command),
@@ -52,10 +50,10 @@ impl<E: Entity> Body<E> {
     }
 }
 
-/// What an ask comes back with.
+/// What an ask returns.
 pub type Answer<E> = Result<Answered<<E as Entity>::Answer>, AskError<<E as Entity>::Refusal>>;
 
-/// The sender of a reply, with the place in the lane that is kept until then.
+/// The sender of a reply, with the place in the lane that is held until then.
 pub(super) struct Reply<E: Entity> {
     pub sender: oneshot::Sender<Answer<E>>,
     pub admission: Admission,
@@ -63,7 +61,7 @@ pub(super) struct Reply<E: Entity> {
 
 impl<E: Entity> Reply<E> {
     fn send(self, answer: Answer<E>) {
-        // Whoever asked may have gone.
+        // The caller may have disconnected.
         let _ = self.sender.send(answer);
         drop(self.admission);
     }
@@ -79,7 +77,7 @@ pub struct Ask<E: Entity> {
     pub(super) asked_at: Instant,
     pub(super) span: Span,
     pub(super) waiting: Option<Waiting>,
-    #[expect(dead_code, reason = "it is held only to be dropped with the message")]
+    #[expect(dead_code, reason = "it is held only until the message is dropped")]
     pub(super) guard: Option<EntryGuard>,
 }
 
@@ -102,22 +100,22 @@ impl Drop for Waiting {
     }
 }
 
-/// Wakes an entity before anybody asks it.
+/// Activates an entity before it is asked.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Wake<E: Entity>(pub E::Id);
 
-/// Lets go of what nobody waits for any more, so that an idle actor can be put to sleep.
+/// Drops requests that have no caller any more, so that an idle actor can be passivated.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Tidy;
 
-/// Sends those away who wait for a change: the actor is about to move.
+/// Fails parked queries: the actor is about to move.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct SendAway;
 
-/// Has snapshots taken of long histories: the actor is about to move.
+/// Requests snapshots of long histories: the actor is about to move.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Compact(pub InProgress);
@@ -131,92 +129,19 @@ pub struct Host<E: Entity> {
     published_view: Arc<E::PublishedView>,
     notices: tokio::sync::mpsc::UnboundedSender<Notice<E>>,
     entities: HashMap<E::Id, Slot<E>>,
-    /// Whatever was written of an entity made after this, this life wrote.
+    /// Whatever was written of an entity that was made after this, this incarnation wrote.
     alone_since: Timestamp,
     phase: Phase,
 }
 
-/// What an actor is at. One that is dropped while it is not at rest has panicked.
+/// What an actor is doing. One that is dropped while it is not resting has panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Resting,
-    /// The core only reads: what is known of the entities is whole.
+    /// The core only reads: the entities' states are complete.
     Reading,
-    /// An entity may be half changed, or changed and not enqueued.
+    /// An entity may be half changed, or changed and not yet enqueued.
     Changing,
-}
-
-enum Slot<E: Entity> {
-    Loading(Vec<Ask<E>>),
-    Live(Box<Live<E>>),
-}
-
-/// What a panicked actor knew: as much as it had enqueued, no more and no less.
-pub(super) struct Survivors<E: Entity>(HashMap<E::Id, Box<Live<E>>>);
-
-struct Live<E: Entity> {
-    name: Arc<str>,
-    state: E::State,
-    version: i64,
-    snapshot_at: i64,
-    parked: Vec<Ask<E>>,
-}
-
-impl<E: Entity> Survivors<E> {
-    /// Whoever waits for a change learns that the actor is not there.
-    fn of(entities: HashMap<E::Id, Slot<E>>) -> Self {
-        let live = entities.into_iter().filter_map(|(id, slot)| match slot {
-            Slot::Loading(_) => None,
-            Slot::Live(live) => Some((id, Box::new(Live { parked: Vec::new(), ..*live }))),
-        });
-        Self(live.collect())
-    }
-}
-
-/// Reads an entity's history and folds it: a long one elsewhere, since other actors share the thread.
-/// None if that was not possible; an error if the fold panicked.
-async fn rebuild<E: Entity>(loader: Loader, name: Arc<str>) -> std::thread::Result<Option<Live<E>>> {
-    let request = HistoryRequest { kind: E::KIND, id: name.clone(), snapshots: E::SNAPSHOTS };
-    let Ok(history) = loader.load(request).await else { return Ok(None) };
-    let snapshot_bytes = history.snapshot.as_ref().map_or(0, |snapshot| snapshot.state.len());
-    let long = history.events.len() > FOLDED_EVENTS_MAX || snapshot_bytes > FOLDED_BYTES_MAX;
-    let folding = move || match Live::of(name, &history) {
-        Ok(live) => Some(live),
-        Err(cause) => {
-            error!(%cause, "an entity's history cannot be read");
-            None
-        }
-    };
-    if !long {
-        return std::panic::catch_unwind(std::panic::AssertUnwindSafe(folding));
-    }
-    match tokio::task::spawn_blocking(folding).await {
-        Ok(live) => Ok(live),
-        Err(error) => error.try_into_panic().map_or(Ok(None), Err),
-    }
-}
-
-impl<E: Entity> Live<E> {
-    /// One of which nothing is written yet.
-    fn new(name: Arc<str>) -> Self {
-        Self { name, state: E::State::default(), version: 0, snapshot_at: 0, parked: Vec::new() }
-    }
-
-    fn of(name: Arc<str>, history: &History) -> Result<Self, FoldError> {
-        let (state, version) = fold::<E>(&name, history)?;
-        let snapshot_at = history.snapshot.as_ref().map_or(0, |snapshot| snapshot.version);
-        Ok(Self { name, state, version, snapshot_at, parked: Vec::new() })
-    }
-
-    /// Events since the last snapshot that was asked for.
-    fn unfolded(&self) -> u64 {
-        u64::try_from(self.version - self.snapshot_at).unwrap_or(0)
-    }
-
-    /// Whether it never came to be and nobody waits for it to.
-    fn is_empty(&self) -> bool {
-        self.version == 0 && self.parked.is_empty()
-    }
 }
 
 impl<E: Entity> Host<E> {
@@ -251,8 +176,8 @@ impl<E: Entity> Host<E> {
     fn load(&mut self, id: E::Id, first: Option<Ask<E>>, ctx: &mut Context<Self>) {
         self.make_room();
         if E::made_at(&id).is_some_and(|made| made > self.alone_since) {
-            // It is new: there is no history that a query would find. Were a clock to lie, the journal
-            // would refuse a version that is there already, and the next life would load.
+            // It is new, so there is no history to read. If a clock was wrong, the journal refuses a version
+            // that exists already, and the next incarnation loads.
             self.entities.insert(id.clone(), Slot::Loading(first.into_iter().collect()));
             let name: Arc<str> = id.to_string().into();
             return self.loaded(&id, Some(Live::new(name)));
@@ -263,7 +188,7 @@ impl<E: Entity> Host<E> {
             host.phase = Phase::Changing;
             match rebuilt {
                 Ok(live) => host.loaded(&id, live),
-                // It is this actor that panics, and that is quarantined if it does not stop.
+                // The panic belongs to this actor, which is quarantined if it keeps panicking.
                 Err(panic) => std::panic::resume_unwind(panic),
             }
             host.phase = Phase::Resting;
@@ -286,7 +211,7 @@ impl<E: Entity> Host<E> {
         self.forget_if_empty(id);
     }
 
-    /// Lets go of entities that nothing is under way for, when there are many.
+    /// Drops entities without pending work, when there are many.
     fn make_room(&mut self) {
         if self.entities.len() < ENTITIES_LIVE_MAX || self.incarnation.has_pending() {
             return;
@@ -298,8 +223,8 @@ impl<E: Entity> Host<E> {
         self.alone_since = clock::now().plus(self.runtime.router.clock_skew_ms());
     }
 
-    /// Lets go of an entity that does not exist and that nobody waits for: asking for what is not there
-    /// must not fill memory.
+    /// Drops an entity that does not exist and that no query waits for: requests for unknown ids must not
+    /// fill the memory.
     fn forget_if_empty(&mut self, id: &E::Id) {
         if E::only_entity(self.actor).is_some() {
             return;
@@ -370,8 +295,8 @@ impl<E: Entity> Host<E> {
         }
     }
 
-    /// Has snapshots taken of the histories that would be long to read, as against the state itself.
-    fn compact(&mut self, under_way: Option<&InProgress>) {
+    /// Requests snapshots of the histories that take long to read compared with the state itself.
+    fn compact(&mut self, in_progress: Option<&InProgress>) {
         if !E::SNAPSHOTS {
             return;
         }
@@ -381,8 +306,11 @@ impl<E: Entity> Host<E> {
             {
                 live.snapshot_at = live.version;
                 let (incarnation, id) = (self.incarnation.clone(), live.name.clone());
-                let _ =
-                    self.notices.send(Notice::Snapshot { incarnation, id, under_way: under_way.cloned() });
+                let _ = self.notices.send(Notice::Snapshot {
+                    incarnation,
+                    id,
+                    in_progress: in_progress.cloned(),
+                });
             }
         }
     }
@@ -390,8 +318,8 @@ impl<E: Entity> Host<E> {
     /// Appends the events, and answers when they and everything before them are committed.
     fn enqueue(&mut self, id: &E::Id, events: Vec<E::Event>, answer: Answer<E>, reply: Reply<E>, span: Span) {
         if events.is_empty() && !self.incarnation.has_pending() {
-            // What was pending when the message was let in may have failed since; then the answer
-            // tells of what is not in the journal.
+            // What was pending when the message was admitted may have failed since; then the answer would
+            // show what is not in the journal.
             let current = self.incarnation.is_current(self.runtime.journal.owned_shards());
             return reply.send(if current { answer } else { Err(AskError::Unavailable) });
         }
@@ -403,7 +331,7 @@ impl<E: Entity> Host<E> {
         for event in events {
             let payload = match serde_json::to_string(&event) {
                 Ok(payload) => payload,
-                // Types of the journal always have a JSON form; if one had not, the state is ahead.
+                // The journal's types always have a JSON form. If one had not, the state would be ahead.
                 #[expect(clippy::panic, reason = "rebuilding from the journal is the only way back")]
                 Err(cause) => panic!("an event of {} {id} has no JSON form: {cause}", E::KIND),
             };
@@ -414,7 +342,7 @@ impl<E: Entity> Host<E> {
         if E::SNAPSHOTS && live.unfolded() >= SNAPSHOT_EVENTS_MIN.max(E::weight(&live.state)) {
             live.snapshot_at = live.version;
             let (incarnation, id) = (self.incarnation.clone(), live.name.clone());
-            let _ = self.notices.send(Notice::Snapshot { incarnation, id, under_way: None });
+            let _ = self.notices.send(Notice::Snapshot { incarnation, id, in_progress: None });
         }
         let span = info_span!(parent: &span, "commit", kind = E::KIND, events = new.len());
         self.runtime.journal.append(Append {
@@ -445,7 +373,7 @@ impl<E: Entity> Drop for Host<E> {
         // actix does not restart an actor whose handler panicked: it only drops it.
         let whole = match self.phase {
             Phase::Resting => {
-                // It goes to sleep, unless it has moved.
+                // It is passivated, unless its shard has moved.
                 if self.incarnation.is_current(self.runtime.journal.owned_shards()) {
                     self.compact(None);
                 }
@@ -509,8 +437,8 @@ impl<E: Entity> Handler<Tidy> for Host<E> {
 impl<E: Entity> Handler<Compact> for Host<E> {
     type Result = ();
 
-    fn handle(&mut self, Compact(under_way): Compact, _: &mut Self::Context) {
-        self.compact(Some(&under_way));
+    fn handle(&mut self, Compact(in_progress): Compact, _: &mut Self::Context) {
+        self.compact(Some(&in_progress));
     }
 }
 

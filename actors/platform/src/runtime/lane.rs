@@ -1,6 +1,6 @@
 //! Admission: how many messages an actor may hold, per lane.
 //!
-//! actix's own mailbox bound cannot be relied upon (each clone of an address brings a slot of its
+//! actix's own mailbox bound is not enough (each clone of an address brings a slot of its
 //! own), so places are counted here and the mailbox is larger than all lanes together.
 
 use std::sync::{

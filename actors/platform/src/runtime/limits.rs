@@ -9,11 +9,11 @@ pub const PARKED_MAX: usize = 64;
 /// Entities loaded by one query of the loader.
 pub const LOAD_BATCH_MAX: usize = 512;
 /// Events of a history that an actor's own thread folds; a longer one is folded elsewhere, and a
-/// snapshot is taken of it before its actor sleeps or moves.
+/// snapshot is taken of it before its actor is passivated or moves.
 pub const FOLDED_EVENTS_MAX: usize = 256;
 /// Bytes of a snapshot that an actor's own thread reads; a larger one is read elsewhere.
 pub const FOLDED_BYTES_MAX: usize = 64 << 10;
-/// Entities that one actor keeps in memory; beyond it those that nothing is under way for are let go.
+/// Entities that one actor keeps in memory; beyond it those without pending work are dropped.
 pub const ENTITIES_LIVE_MAX: usize = 64;
 /// Groups of actors for which the registry remembers when the last of them ended.
 pub const ENDED_BUCKETS: usize = 1_024;
@@ -33,11 +33,11 @@ pub const RESTART_WINDOW_MS: u64 = 60_000;
 pub const RESTART_BACKOFF_MS: u64 = 5;
 /// Longest pause before an actor is back.
 pub const RESTART_BACKOFF_MS_MAX: u64 = 1_000;
-/// Events since the last snapshot that make a new one worth its while.
+/// Events since the last snapshot after which a new one is taken.
 pub const SNAPSHOT_EVENTS_MIN: u64 = 5_000;
-/// How long the database may take to keep one.
+/// How long the database may take to write a snapshot.
 pub const SNAPSHOT_ANSWER_MS: u64 = 60_000;
 /// Snapshots of one kind of actor that wait to be taken.
 pub const SNAPSHOTS_WAITING_MAX: usize = 4_096;
-/// How long a caller goes after an actor whose shard moves.
+/// How long a caller waits for an actor whose shard moves.
 pub const ASK_PATIENCE_MS: u64 = 6_000;

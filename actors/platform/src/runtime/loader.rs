@@ -1,4 +1,4 @@
-//! Reads the histories of entities that wake up, many with one query.
+//! Reads the histories of entities that are activated, many with one query.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub struct LoadError(#[source] pub Arc<sqlx::Error>);
 
 type Reply = oneshot::Sender<Result<History, LoadError>>;
 
-/// The way to the loader. Bounded by the admitted messages: each waits for at most one load.
+/// A handle to the loader. Its queue is bounded by the admitted messages: each waits for at most one load.
 #[derive(Clone)]
 pub struct Loader {
     requests: mpsc::UnboundedSender<(HistoryRequest, Reply)>,
@@ -48,7 +48,7 @@ impl Loader {
 }
 
 impl LoaderTask {
-    /// Serves until every [`Loader`] is gone.
+    /// Runs until every [`Loader`] is dropped.
     pub async fn run(mut self) {
         let mut gathered = Vec::with_capacity(LOAD_BATCH_MAX);
         while self.requests.recv_many(&mut gathered, LOAD_BATCH_MAX).await > 0 {

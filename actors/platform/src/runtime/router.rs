@@ -1,5 +1,5 @@
-//! Where an actor lives, and the way to it. The callers of a registry do not know whether an actor is
-//! on this node.
+//! Where an actor lives, and how messages reach it. The callers of a registry do not know whether an
+//! actor is on this node.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub enum Place {
     Here { epoch: i64 },
     /// On another node, at this epoch.
     There { epoch: i64 },
-    /// Nowhere that this node knows of at the moment.
+    /// Not known to this node at the moment.
     Nowhere,
 }
 
@@ -27,27 +27,27 @@ pub enum Delivery {
     Answer(RemoteAnswer),
     /// It did not arrive: nothing was done.
     NotDelivered,
-    /// It may have arrived, and no answer will come.
+    /// It may have arrived, but no answer will come.
     Lost,
 }
 
-/// Says where a shard's actors are, and reaches them there. Every node of a shop answers for every
+/// Knows where a shard's actors are, and sends messages to them. Every node of a shop can reach every
 /// shard.
 pub trait Router: Send + Sync {
     fn place(&self, shard: ShardId) -> Place;
 
-    /// Completes when the shard may have another place than this; with `false` if that is not to be
-    /// expected.
+    /// Completes when the shard may have moved from this place; with `false` if it will not.
     fn moved(&self, shard: ShardId, from: Place) -> BoxFuture<'static, bool>;
 
-    /// Asks where the shard is. The future ends with the answer of the actor's own node, at the latest
-    /// when the shard has moved on.
+    /// Sends a request to the shard's owner. The future ends with the answer of the actor's own node, at
+    /// the latest when the shard has moved.
     fn ask(&self, shard: ShardId, epoch: i64, ask: Arc<RemoteAsk>) -> BoxFuture<'static, Delivery>;
 
-    /// Tells whoever owns the shard, now or soon; the sender says it again when no answer comes.
+    /// Sends a command to whichever node owns the shard, now or later; the caller repeats it when no answer
+    /// comes.
     fn tell(&self, shard: ShardId, ask: Arc<RemoteAsk>) -> BoxFuture<'static, Delivery>;
 
-    /// How far the clocks may differ of those who number entities and of this node.
+    /// How far the clock of a node that numbers entities may differ from this node's.
     fn clock_skew_ms(&self) -> i64 {
         0
     }
@@ -57,11 +57,11 @@ pub trait Router: Send + Sync {
         None
     }
 
-    /// Has a span continue the trace that a message came with.
+    /// Makes a span continue the trace that a message carried.
     fn continue_trace(&self, _span: &Span, _trace: &str) {}
 }
 
-/// A node on its own: a shard is here or nowhere.
+/// A single node: a shard is here or nowhere.
 impl Router for Arc<OwnedShards> {
     fn place(&self, shard: ShardId) -> Place {
         match self.epoch(shard) {

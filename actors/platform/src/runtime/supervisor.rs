@@ -1,5 +1,5 @@
-//! Supervision: rebuilds actors that have panicked, quarantines those that do not stop panicking,
-//! puts idle ones to sleep, and takes snapshots of long histories.
+//! Supervision: rebuilds actors that have panicked, quarantines those that keep panicking,
+//! passivates idle ones, and takes snapshots of long histories.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use stampede_kernel::Entity;
 
-use super::{Registry, fold::fold, host::Survivors};
+use super::{Registry, fold::fold, live::Survivors};
 use crate::{
     journal::{HistoryRequest, Incarnation, Snapshot, read_histories, write_snapshot},
     runtime::limits::{
@@ -23,24 +23,24 @@ use crate::{
     },
 };
 
-/// What actors tell their supervisor.
+/// What actors report to their supervisor.
 pub(super) enum Notice<E: Entity> {
-    /// The actor panicked; it leaves what it knew if it only read at that moment.
+    /// The actor panicked; its state survives if it was only reading at that moment.
     Died { incarnation: Arc<Incarnation>, survivors: Option<Survivors<E>> },
     /// An entity's history has grown enough for a snapshot.
-    Snapshot { incarnation: Arc<Incarnation>, id: Arc<str>, under_way: Option<InProgress> },
+    Snapshot { incarnation: Arc<Incarnation>, id: Arc<str>, in_progress: Option<InProgress> },
     /// An administrator has ended a quarantine.
     Reset(Uuid),
 }
 
-/// Held while something is under way: its receiver ends when the last is let go.
+/// Held while something is in progress: its receiver ends when the last clone is dropped.
 pub type InProgress = mpsc::Sender<Infallible>;
 
 /// A snapshot to be taken.
 struct Wanted {
     incarnation: Arc<Incarnation>,
     id: Arc<str>,
-    under_way: Option<InProgress>,
+    in_progress: Option<InProgress>,
 }
 
 /// Restarts of one actor in the current window.
@@ -61,7 +61,7 @@ impl<E: Entity> Supervisor<E> {
         Self { registry, notices, restarts: HashMap::new() }
     }
 
-    /// Serves for as long as the process lives.
+    /// Runs until the process ends.
     pub async fn run(mut self) {
         // A task of its own: a slow database must not hold up the rebuilding of actors.
         let (snapshots, requests) = mpsc::channel(SNAPSHOTS_WAITING_MAX);
@@ -72,9 +72,9 @@ impl<E: Entity> Supervisor<E> {
             tokio::select! {
                 notice = self.notices.recv() => match notice {
                     Some(Notice::Died { incarnation, survivors }) => self.died(incarnation, survivors),
-                    Some(Notice::Snapshot { incarnation, id, under_way }) => {
-                        if snapshots.try_send(Wanted { incarnation, id, under_way }).is_err() {
-                            warn!(kind = E::KIND, "too many snapshots wait; this one is left to the next");
+                    Some(Notice::Snapshot { incarnation, id, in_progress }) => {
+                        if snapshots.try_send(Wanted { incarnation, id, in_progress }).is_err() {
+                            warn!(kind = E::KIND, "too many snapshots are queued; this one is skipped until the next");
                         }
                     }
                     Some(Notice::Reset(actor)) => {
@@ -94,8 +94,8 @@ impl<E: Entity> Supervisor<E> {
             .retain(|_, restarts| restarts.since.elapsed() < Duration::from_millis(RESTART_WINDOW_MS));
     }
 
-    /// The first time, the successor goes on with what was known: that costs no reading, however long
-    /// the history. If that panics again, only the journal is trusted.
+    /// The first time, the successor continues with the surviving state: that reads nothing, however long
+    /// the history. If that panics again, the successor is rebuilt from the journal.
     fn died(&mut self, incarnation: Arc<Incarnation>, survivors: Option<Survivors<E>>) {
         let actor = incarnation.actor;
         let now = Instant::now();
@@ -128,20 +128,20 @@ impl<E: Entity> Supervisor<E> {
     }
 }
 
-/// One at a time: snapshots yield to business.
+/// One at a time, so that snapshots do not slow requests down.
 async fn take_snapshots<E: Entity>(registry: Arc<Registry<E>>, mut requests: mpsc::Receiver<Wanted>) {
-    while let Some(Wanted { incarnation, id, under_way }) = requests.recv().await {
-        // What has moved meanwhile is not this node's to write.
+    while let Some(Wanted { incarnation, id, in_progress }) = requests.recv().await {
+        // If the shard has moved meanwhile, the snapshot is its new owner's to write.
         if incarnation.is_current(registry.runtime.journal.owned_shards())
             && let Err(cause) = take_snapshot(&registry, &incarnation, id).await
         {
-            warn!(%cause, kind = E::KIND, "a snapshot was not taken; the next one will be");
+            warn!(%cause, kind = E::KIND, "a snapshot could not be taken; the next one will be tried");
         }
-        drop(under_way);
+        drop(in_progress);
     }
 }
 
-/// Folds the committed history, off the actor's thread. Only committed versions can get in.
+/// Folds the committed history, off the actor's thread. So it contains committed versions only.
 async fn take_snapshot<E: Entity>(
     registry: &Registry<E>,
     incarnation: &Incarnation,

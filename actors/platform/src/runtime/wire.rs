@@ -29,7 +29,7 @@ pub enum RemoteBody {
     Panic,
 }
 
-/// What came of it.
+/// The outcome.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemoteAnswer {
@@ -79,7 +79,7 @@ impl RemoteAnswer {
         }
     }
 
-    /// The answer as the caller takes it. One that cannot be read tells nothing of what was done.
+    /// The answer as the caller takes it. One that cannot be read says nothing about what was done.
     pub(crate) fn read<E: Entity>(&self) -> Answer<E> {
         match self {
             Self::Answered { answer, replayed } => read(answer)
@@ -93,7 +93,7 @@ impl RemoteAnswer {
     }
 }
 
-/// What travels always has a JSON form; were it otherwise, the receiver could not read `null`.
+/// Messages always have a JSON form. If one had not, the receiver could not read `null`.
 fn raw(value: &impl Serialize) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).unwrap_or_default()
 }
