@@ -18,7 +18,7 @@ use rand::RngCore as _;
 use serde::{Deserialize, Serialize};
 use stampede_kernel::{Code, Digest, Timestamp, UserId};
 use stampede_platform::cluster::limits::CLOCK_SKEW_MS_MAX;
-use stampede_shop::records::account::Role;
+use stampede_shop::{records::account::Role, services::Principal};
 use uuid::Uuid;
 
 use crate::settings::{Auth, SIGNING_KEY_BYTES_MIN};
@@ -226,7 +226,13 @@ fn refusal(error: jsonwebtoken::errors::Error) -> Code {
 }
 
 impl Caller {
-    /// When the token is certain not to be taken any more, on any node.
+    /// On whose behalf a use case runs.
+    #[must_use]
+    pub fn principal(&self) -> Principal {
+        Principal { user: self.user_id, role: self.role }
+    }
+
+    /// When the token is certain not to be accepted any more, on any node.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         let seconds = self.expires_at.saturating_add(CLOCK_SKEW_SECONDS);

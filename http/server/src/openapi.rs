@@ -7,8 +7,8 @@ use stampede_kernel::Code;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        Components, Content, KnownFormat, Object, ObjectBuilder, OpenApi as Document, PathItem, Ref, RefOr,
-        Required, Response, Schema, SchemaFormat, Type,
+        Components, Content, Deprecated, KnownFormat, Object, ObjectBuilder, OpenApi as Document, PathItem,
+        Ref, RefOr, Required, Response, Schema, SchemaFormat, Type,
         path::{Operation, Parameter, ParameterBuilder, ParameterIn},
         schema::SchemaType,
         security::{Http, HttpAuthScheme, SecurityScheme},
@@ -82,7 +82,12 @@ impl Modify for Aliases {
             let original =
                 document.paths.paths.get(alias_of).and_then(|item| operation(item, row.method.as_str()));
             let Some(mut copy) = original.cloned() else { continue };
-            copy.tags = Some(vec!["gomall".to_owned()]);
+            if row.path.starts_with("/api/v1/") {
+                // An earlier address of the same.
+                copy.deprecated = Some(Deprecated::True);
+            } else {
+                copy.tags = Some(vec!["gomall".to_owned()]);
+            }
             let item = document.paths.paths.entry(row.path.to_owned()).or_default();
             put(item, row.method.as_str(), copy);
         }

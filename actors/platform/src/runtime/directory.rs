@@ -46,6 +46,13 @@ pub trait Directory: Send + Sync {
 
     /// How many live actors each shard has here.
     fn live_by_shard(&self) -> BTreeMap<ShardId, usize>;
+
+    /// How many actors are known, live or not.
+    fn known(&self) -> usize;
+
+    /// Makes an actor panic, to rehearse a failure, wherever it lives; none for a kind whose actors hold more
+    /// than one entity.
+    fn inject_panic(self: Arc<Self>, actor: Uuid) -> Option<BoxFuture<'static, ()>>;
 }
 
 impl<E: Entity> Directory for Registry<E> {
@@ -136,5 +143,14 @@ impl<E: Entity> Directory for Registry<E> {
             }
         }
         live
+    }
+
+    fn known(&self) -> usize {
+        self.len()
+    }
+
+    fn inject_panic(self: Arc<Self>, actor: Uuid) -> Option<BoxFuture<'static, ()>> {
+        let id = E::only_entity(actor)?;
+        Some(Box::pin(async move { Registry::inject_panic(&self, actor, id).await }))
     }
 }

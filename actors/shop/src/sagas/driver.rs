@@ -6,16 +6,15 @@ use std::{
 };
 
 use prometheus::{IntCounterVec, IntGauge};
-use sqlx::Row;
 use stampede_platform::{
-    engine::{Database, column, limits::DATABASE_ANSWER_MS},
+    engine::{Database, limits::DATABASE_ANSWER_MS},
     journal::{Entry, Journal, Position, Subscription, advance_checkpoints},
     runtime::AskError,
 };
 use tokio::sync::Semaphore;
 use tracing::{Instrument, error, info_span, warn};
 
-use super::{NextCommand, SAGAS, window::Window};
+use super::{NextCommand, SAGAS, dead_letters, window::Window};
 use crate::{
     actors::Actors,
     sagas::limits::{
@@ -34,7 +33,7 @@ pub struct SagaMetrics {
     /// Entries whose commands are under way.
     pub under_way: IntGauge,
     /// Commands given up and kept for the administrator, by saga.
-    pub parked: IntCounterVec,
+    pub dead_letters: IntCounterVec,
 }
 
 /// The task that drives every saga of the shards held here.
@@ -48,7 +47,7 @@ pub struct Driver {
 }
 
 /// Why a command was not done.
-enum Failure {
+pub(super) enum Failure {
     /// It will never be: the receiver decided against it.
     Refused(String),
     /// It may be, later.
@@ -135,7 +134,8 @@ impl Driver {
     }
 }
 
-/// Tries again until it is done, or parks it: a command that keeps failing must not hold up others.
+/// Tries again until it is done, or keeps it as a dead letter: a command that keeps failing must not hold up
+/// others.
 /// Failures while the database is away do not count, for they say nothing about the command.
 async fn deliver(
     actors: &Actors,
@@ -160,9 +160,9 @@ async fn deliver(
             }
             Failure::Unheard(cause) => cause,
         };
-        if tries >= SAGA_TRIES_MAX && park(database, saga, position, command, &cause).await {
-            metrics.parked.with_label_values(&[saga]).inc();
-            error!(saga, ?position, cause, "a command was parked for the administrator");
+        if tries >= SAGA_TRIES_MAX && dead_letters::keep(database, saga, position, command, &cause).await {
+            metrics.dead_letters.with_label_values(&[saga]).inc();
+            error!(saga, ?position, cause, "a command is a dead letter now; an administrator can retry it");
             return;
         }
         pauses = (pauses + 1).min(SAGA_PAUSES_MAX);
@@ -176,7 +176,10 @@ async fn deliver(
 
 impl Actors {
     /// Hands a command to its receiver at once; the future answers after the receiver's commit.
-    fn begin(&self, command: NextCommand) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
+    pub(super) fn begin(
+        &self,
+        command: NextCommand,
+    ) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
         let answer: futures_util::future::BoxFuture<'static, Result<(), Failure>> = match command {
             NextCommand::Stock { sku, command } => {
                 let answer = self.stock.begin(sku.0, sku, command);
@@ -219,91 +222,4 @@ async fn keep_checkpoints(database: Database, window: Arc<Mutex<Window>>, metric
 
 fn with<T>(window: &Mutex<Window>, act: impl FnOnce(&mut Window) -> T) -> T {
     act(&mut window.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-}
-
-async fn park(
-    database: &Database,
-    saga: &str,
-    position: Position,
-    command: &NextCommand,
-    cause: &str,
-) -> bool {
-    let target = match command {
-        NextCommand::Stock { sku, .. } => format!("stock {sku}"),
-        NextCommand::Order { order_no, .. } => format!("order {order_no}"),
-    };
-    let kept = async {
-        let mut connection = database.connection().await?;
-        sqlx::query(
-            "INSERT INTO parked (shard, seq, saga, target, command, cause) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (saga, shard, seq, target) DO UPDATE SET cause = excluded.cause",
-        )
-        .bind(position.shard.as_smallint())
-        .bind(position.seq)
-        .bind(saga)
-        .bind(target)
-        .bind(sqlx::types::Json(command))
-        .bind(cause)
-        .execute(&mut *connection)
-        .await
-    };
-    match database.within(DATABASE_ANSWER_MS, kept).await {
-        Ok(_) => true,
-        Err(cause) => {
-            warn!(%cause, "a command could not be parked; it is tried again");
-            false
-        }
-    }
-}
-
-/// A command kept for the administrator.
-#[derive(Debug, Clone)]
-pub struct DeadLetter {
-    pub saga: String,
-    pub position: Position,
-    pub target: String,
-    pub cause: String,
-    pub command: NextCommand,
-}
-
-/// The commands kept for the administrator, oldest first, at most `limit`.
-pub async fn parked(database: &Database, limit: i64) -> Result<Vec<DeadLetter>, sqlx::Error> {
-    let mut connection = database.connection().await?;
-    let rows = sqlx::query(
-        "SELECT saga, shard, seq, target, cause, command FROM parked ORDER BY parked_at, shard, seq LIMIT $1",
-    )
-    .bind(limit)
-    .fetch_all(&mut *connection)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let shard = column::shard(row, 1)?;
-            Ok(DeadLetter {
-                saga: row.try_get(0)?,
-                position: Position { shard, seq: row.try_get(2)? },
-                target: row.try_get(3)?,
-                cause: row.try_get(4)?,
-                command: row.try_get::<sqlx::types::Json<NextCommand>, _>(5)?.0,
-            })
-        })
-        .collect()
-}
-
-/// Tries every parked command once more; answers how many were done.
-pub async fn retry_parked(database: &Database, actors: &Actors, limit: i64) -> Result<usize, sqlx::Error> {
-    let mut done = 0;
-    for parked in parked(database, limit).await? {
-        if actors.begin(parked.command).await.is_ok() {
-            let mut connection = database.connection().await?;
-            sqlx::query("DELETE FROM parked WHERE saga = $1 AND shard = $2 AND seq = $3 AND target = $4")
-                .bind(&parked.saga)
-                .bind(parked.position.shard.as_smallint())
-                .bind(parked.position.seq)
-                .bind(&parked.target)
-                .execute(&mut *connection)
-                .await?;
-            done += 1;
-        }
-    }
-    Ok(done)
 }

@@ -5,6 +5,7 @@
 //! journal is the durable queue: the driver's checkpoint is the low-water mark of what receivers
 //! answered after their own commit.
 
+mod dead_letters;
 mod deadline;
 mod driver;
 mod expiry;
@@ -16,8 +17,9 @@ mod window;
 
 use serde::{Deserialize, Serialize};
 
+pub use dead_letters::{DeadLetter, dead_letters, retry_dead_letters};
 pub use deadline::Deadlines;
-pub use driver::{DeadLetter, Driver, SagaMetrics, parked, retry_parked};
+pub use driver::{Driver, SagaMetrics};
 use stampede_domain::{order, stock};
 use stampede_kernel::{OrderNo, SkuId, UserId};
 use stampede_platform::journal::Entry;

@@ -35,8 +35,8 @@ pub(super) fn refusal<R: std::fmt::Debug>(error: AskError<R>) -> Result<R, Unans
 /// An error of a use case that asks one kind of actor.
 macro_rules! from_ask_error {
     ($error:ty, $refusal:ty) => {
-        impl From<AskError<$refusal>> for $error {
-            fn from(error: AskError<$refusal>) -> Self {
+        impl From<stampede_platform::runtime::AskError<$refusal>> for $error {
+            fn from(error: stampede_platform::runtime::AskError<$refusal>) -> Self {
                 match $crate::services::error::refusal(error) {
                     Ok(refusal) => Self::Refused(refusal),
                     Err(unanswered) => Self::Unanswered(unanswered),

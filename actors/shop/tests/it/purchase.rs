@@ -7,7 +7,7 @@ use stampede_domain::{
 use stampede_kernel::{FlashSaleId, OrderNo, SkuId, UserId};
 use stampede_shop::{
     projections::{order_page, reconcile::reconcile, sale_by_id, stock_of},
-    sagas::{parked, retry_parked},
+    sagas::{dead_letters, retry_dead_letters},
 };
 use uuid::Uuid;
 
@@ -141,14 +141,14 @@ async fn a_command_that_is_refused_is_parked_and_blocks_nobody() {
     let next = buy(&node, id, purchase(2, None, 1)).await;
     opened(&node, user(2), next).await;
     let kept = eventually("it is parked", || async {
-        let kept = parked(&node.database, 10).await.expect("read");
+        let kept = dead_letters(&node.database, 10).await.expect("read");
         (!kept.is_empty()).then_some(kept)
     })
     .await;
     assert_eq!(kept.len(), 1);
     assert_eq!((kept[0].saga.as_str(), kept[0].target.clone()), ("purchase", format!("order {order_no}")));
-    assert_eq!(retry_parked(&node.database, &node.actors, 10).await.expect("tried"), 0);
-    assert_eq!(parked(&node.database, 10).await.expect("read").len(), 1, "it stays until it is done");
+    assert_eq!(retry_dead_letters(&node.database, &node.actors, 10).await.expect("tried"), 0);
+    assert_eq!(dead_letters(&node.database, 10).await.expect("read").len(), 1, "it stays until it is done");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -218,8 +218,8 @@ impl Node {
     /// Starts what follows the journal.
     pub async fn follow(&mut self) {
         let (database, journal) = (&self.database, &self.scribe.journal);
-        let parked = IntCounterVec::new(Opts::new("p", "p"), &["saga"]).expect("a counter");
-        let metrics = SagaMetrics { lag: gauge(), under_way: gauge(), parked };
+        let dead_letters = IntCounterVec::new(Opts::new("p", "p"), &["saga"]).expect("a counter");
+        let metrics = SagaMetrics { lag: gauge(), under_way: gauge(), dead_letters };
         let driver =
             Driver::open(database, journal, self.actors.clone(), metrics).await.expect("the driver opens");
         self.tasks.spawn(driver.run());

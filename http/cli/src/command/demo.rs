@@ -9,11 +9,11 @@ use std::{
 
 use clap::Args;
 use stampede_loadtest::{News, Pace, Plan, Report, client::Endpoint};
-use stampede_shop::records::account;
-use stampede_shop::services::Services;
+use stampede_platform::engine::clock;
+use stampede_shop::services::{accounts, catalog_seed};
 use uuid::Uuid;
 
-use super::{DONE, Failure, Settings, seed, serve::in_system};
+use super::{DONE, Failure, Settings, serve::in_system};
 use crate::{
     config::{Config, Live, Sources},
     startup::Node,
@@ -83,7 +83,7 @@ impl Demo {
             }
         }
         note("[2/5] filling the catalog");
-        let seeded = seed::seed(&node.shop.services, |_, _| {}).await?;
+        let seeded = catalog_seed::seed(&node.shop.services, |_, _| {}).await?;
         note(&format!("      {} SKUs made, {} stocked", seeded.added, seeded.stocked));
         let token = admin_token(&node).await?;
         let bound = node.bind(&config)?;
@@ -158,9 +158,9 @@ impl Demo {
 
 /// A token of the administrator, who need not log in to an own shop.
 async fn admin_token(node: &Node) -> Result<String, Failure> {
-    let shop: &Services = &node.shop.services;
-    let admin = account::by_username(&shop.database, "admin").await?.ok_or("there is no administrator")?;
-    let issued = node.edge.signer.issue(admin.id, admin.role, Uuid::now_v7(), shop.now())?;
+    let admin =
+        accounts::by_username(&node.shop.services, "admin").await?.ok_or("there is no administrator")?;
+    let issued = node.edge.signer.issue(admin.id, admin.role, Uuid::now_v7(), clock::now())?;
     Ok(issued.access_token)
 }
 

@@ -24,7 +24,6 @@ use clap::{Args, Parser, Subcommand};
 use stampede_loadtest as load;
 use stampede_loadtest::{LoadtestArgs, client::Endpoint};
 
-pub use self::seed::{SeedFailure, Seeded, seed};
 use crate::{
     config::{Config, ConfigError, Sources},
     startup::ADMIN_PASSWORD,

@@ -6,17 +6,17 @@ use std::{
 };
 
 use clap::Args;
-use futures_util::{StreamExt as _, stream};
-use stampede_domain::stock::{Command, Refusal, Stock};
-use stampede_kernel::{Entity as _, SkuId};
+use stampede_domain::stock::Stock;
+use stampede_kernel::Entity as _;
 use stampede_platform::{
     cluster,
     engine::{Database, Source},
     journal,
-    runtime::AskError,
 };
-use stampede_shop::records::catalog::SeedError;
-use stampede_shop::services::Services;
+use stampede_shop::{
+    records::catalog::Catalog,
+    services::catalog_seed::{Seeded, seed},
+};
 
 use super::{DONE, Failure, Settings, offline, say, serve::in_system, tell};
 use crate::{
@@ -24,9 +24,7 @@ use crate::{
     startup::{RunningShop, source},
 };
 
-/// SKUs that are stocked at once.
-const STOCKING_MAX: usize = 64;
-/// SKUs between two words of progress.
+/// SKUs between two lines of progress.
 const PROGRESS_SKUS: usize = 100;
 /// How long a running server may take to stock what was seeded.
 const SERVER_STOCKS_MAX: Duration = Duration::from_secs(60);
@@ -43,57 +41,10 @@ pub struct Seed {
     settings: Settings,
 }
 
-/// What seeding did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seeded {
-    /// SKUs that were added to the catalog.
-    pub added: usize,
-    /// SKUs that got their first stock.
-    pub stocked: usize,
-}
-
-/// Why the shop was not seeded.
-#[derive(Debug, thiserror::Error)]
-pub enum SeedFailure {
-    #[error(transparent)]
-    Catalog(#[from] SeedError),
-    #[error("SKU {sku} was not stocked; run it again")]
-    Stock { sku: SkuId, source: AskError<Refusal> },
-}
-
 impl Seed {
     pub fn run(&self) -> Result<ExitCode, Failure> {
         in_system(run(self.settings.load()?))?
     }
-}
-
-/// Fills an unseeded catalog, then makes sure that every seeded SKU has its first stock. `progress` is
-/// told how many of how many SKUs are done.
-///
-/// # Errors
-/// When the catalog could not be written, or an actor did not take its stock; a repeat completes it.
-pub async fn seed(shop: &Services, mut progress: impl FnMut(usize, usize)) -> Result<Seeded, SeedFailure> {
-    let added = shop.catalog.seed().await?.len();
-    let stock = shop.catalog.seeded_stock().await?;
-    let all = stock.len();
-    let mut asked = stream::iter(stock)
-        .map(|(sku, quantity)| async move {
-            let answer = shop
-                .actors
-                .stock
-                .command(sku.0, sku, Command::Initialize(stampede_domain::stock::Initialize { quantity }))
-                .await;
-            // A SKU that has been stocked before answers as a repeat.
-            answer.map(|answered| !answered.replayed).map_err(|source| SeedFailure::Stock { sku, source })
-        })
-        .buffer_unordered(STOCKING_MAX);
-    let (mut done, mut stocked) = (0, 0);
-    while let Some(is_new) = asked.next().await {
-        stocked += usize::from(is_new?);
-        done += 1;
-        progress(done, all);
-    }
-    Ok(Seeded { added, stocked })
 }
 
 async fn run(mut config: Config) -> Result<ExitCode, Failure> {
@@ -128,7 +79,7 @@ async fn run(mut config: Config) -> Result<ExitCode, Failure> {
 
 /// Adds the products only: the running server follows the catalog's events and stocks their SKUs.
 async fn beside_server(database: Database) -> Result<ExitCode, Failure> {
-    let catalog = stampede_shop::records::catalog::Catalog::new(database.clone());
+    let catalog = Catalog::new(database.clone());
     let added = catalog.seed().await?.len();
     let wanted = catalog.seeded_stock().await?;
     let since = Instant::now();

@@ -94,7 +94,7 @@ impl Families {
                 lag: add
                     .gauge("stampede_saga_lag_events", "Committed events not handed to the sagas yet.")?,
                 under_way: add.gauge("stampede_saga_under_way", "Events whose commands are under way.")?,
-                parked: add.with(IntCounterVec::new(
+                dead_letters: add.with(IntCounterVec::new(
                     Opts::new(
                         "stampede_saga_parked_total",
                         "Commands given up and kept for the administrator.",

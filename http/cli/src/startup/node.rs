@@ -7,15 +7,15 @@ use rand::Rng as _;
 use stampede_platform::engine::{Redis, RedisOpenError};
 use stampede_server::{
     auth::{Signer, SignerError},
-    health::Health,
+    health::{Checked, Health},
     middleware::limits::{self, Shared},
     problem::chain,
     server::{self, Bound, Hook, Hooks},
     state::EdgeState,
 };
 use stampede_shop::{
-    records::account::{self, Ensured, RegisterError},
-    services::Services,
+    records::account::RegisterError,
+    services::{Services, accounts},
 };
 use tokio::task::JoinHandle;
 
@@ -68,7 +68,7 @@ impl Node {
         let shop = RunningShop::open(&config).await?;
         let signer = Signer::new(&signing_key(&config)?, &config.auth)?;
         let mut edge = EdgeState::new(&config.http(), signer, health(&shop, redis.clone()));
-        edge.revocations = shop.services.revocations.clone();
+        edge.revocations = shop.revocations.clone();
         if let Some(redis) = redis {
             edge.limiter = edge.limiter.sharing(Shared::new(redis, edge.signer.secret()));
         }
@@ -143,15 +143,13 @@ fn redis(config: &Config) -> Result<Option<Redis>, RedisOpenError> {
     Redis::new(&redis.url, tls_ca, limits::SCRIPT).map(Some)
 }
 
-/// Makes the first administrator; answers a password that was generated for it.
+/// Makes the first administrator; returns a password that was generated for it.
 async fn ensure_admin(services: &Services) -> Result<Option<String>, RegisterError> {
     let given = std::env::var(ADMIN_PASSWORD).ok().filter(|password| !password.is_empty());
-    let generated = given.is_none();
+    let is_generated = given.is_none();
     let password = given.unwrap_or_else(generate_password);
-    match account::ensure_admin(&services.database, &services.hasher, &password).await? {
-        Ensured::Created(_) if generated => Ok(Some(password)),
-        Ensured::Created(_) | Ensured::Existing(_) => Ok(None),
-    }
+    let is_new = accounts::ensure_admin(services, &password).await?;
+    Ok((is_new && is_generated).then_some(password))
 }
 
 /// A password that nobody chose.
@@ -165,66 +163,35 @@ pub fn generate_password() -> String {
 
 /// Every component, for `/health`.
 fn health(shop: &RunningShop, redis: Option<Redis>) -> Health {
-    let services = || shop.services.clone();
-    let (database, journal, actors, nats) = (services(), services(), services(), shop.nats.clone());
+    let (database, journal, actors) = (shop.services.clone(), shop.services.clone(), shop.services.clone());
+    let nats = shop.nats.clone();
     Health::default()
         .require("database", move || {
-            let shop = database.clone();
-            async move {
-                let engine = if shop.database.is_embedded() { "embedded Postgres" } else { "Postgres" };
-                match shop.database.ping().await {
-                    Ok(()) => Ok(format!("{engine} answers")),
-                    Err(error) => {
-                        tracing::warn!(%error, "health: the database does not answer");
-                        Err(format!("{engine} does not answer"))
-                    }
-                }
-            }
+            let services = database.clone();
+            async move { services.check_database().await }
         })
-        .require("journal", move || {
-            let shop = journal.clone();
-            async move {
-                let owned_shards = shop.journal.owned_shards();
-                let table = shop.routing.table();
-                let (held, owned) =
-                    (owned_shards.held().count(), table.iter().filter(|route| route.alive).count());
-                let state = format!(
-                    "{held} shards held here, {owned} of {} held by living nodes",
-                    owned_shards.count()
-                );
-                // A node that cannot be sure of its lease does not speak for its shards.
-                if shop.routing.is_whole() && shop.routing.is_leased() { Ok(state) } else { Err(state) }
-            }
-        })
-        .observe("actors", move || {
-            let shop = actors.clone();
-            async move {
-                let (stock, order, cart) =
-                    (shop.actors.stock.len(), shop.actors.order.len(), shop.actors.cart.len());
-                Ok(format!("{stock} stock, {order} order and {cart} cart actors live"))
-            }
-        })
-        .observe("nats", move || {
-            let nats = nats.clone();
-            async move {
-                use async_nats::connection::State;
-                match nats.as_ref().map(async_nats::Client::connection_state) {
-                    None => Ok("not configured: this node is on its own".to_owned()),
-                    Some(State::Connected) => Ok("NATS answers".to_owned()),
-                    Some(State::Pending | State::Disconnected) => {
-                        Err("NATS is away: other nodes cannot be asked".to_owned())
-                    }
-                }
-            }
-        })
+        .require("journal", move || std::future::ready(journal.check_journal()))
+        .observe("actors", move || std::future::ready(Ok(actors.actors_in_words())))
+        .observe("nats", move || std::future::ready(state_of_nats(nats.as_ref())))
         .observe("redis", move || {
             let redis = redis.clone();
-            async move { Ok(state_of(redis).await.to_owned()) }
+            async move { Ok(state_of_redis(redis).await.to_owned()) }
         })
 }
 
-/// How Redis is; the node does its work without it, and so it is never what ails the node.
-async fn state_of(redis: Option<Redis>) -> &'static str {
+fn state_of_nats(client: Option<&async_nats::Client>) -> Checked {
+    use async_nats::connection::State;
+    match client.map(async_nats::Client::connection_state) {
+        None => Ok("not configured: this node is on its own".to_owned()),
+        Some(State::Connected) => Ok("NATS answers".to_owned()),
+        Some(State::Pending | State::Disconnected) => {
+            Err("NATS is away: other nodes cannot be asked".to_owned())
+        }
+    }
+}
+
+/// The state of Redis. The node works without it, so it never makes the node unhealthy.
+async fn state_of_redis(redis: Option<Redis>) -> &'static str {
     let Some(redis) = redis else { return "not configured" };
     let answer = match redis.line() {
         Some(line) => line.ping().await.ok(),

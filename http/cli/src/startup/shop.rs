@@ -16,7 +16,7 @@ use stampede_platform::{
     engine::{
         Database, DatabaseError, NatsError, OpenError, Source, connect_nats, limits::DATABASE_ANSWER_MS,
     },
-    journal::{FenceError, Outbox, OwnedShards, Writer, initialize, limits::SHARDS},
+    journal::{FenceError, Journal, Outbox, OwnedShards, Writer, initialize, limits::SHARDS},
     runtime::{Loader, Registry, Router, Runtime},
 };
 use stampede_server::{
@@ -45,9 +45,13 @@ const SALE_GAUGES_INTERVAL: Duration = Duration::from_secs(2);
 /// An open shop: its use cases, and the tasks that keep it going.
 pub struct RunningShop {
     pub services: Data<Services>,
+    /// Sessions whose tokens are refused.
+    pub revocations: Arc<Revocations>,
     pub ownership: Arc<Ownership>,
     /// The link to other nodes, if this one has any.
     pub nats: Option<async_nats::Client>,
+    journal: Journal,
+    database: Database,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -238,28 +242,37 @@ impl RunningShop {
             faults: config.faults.enabled,
         };
         let services = Services::new(Parts {
-            database,
+            database: database.clone(),
             catalog,
-            journal,
+            journal: journal.clone(),
             actors,
+            directories,
             routing,
             nodes,
-            revocations,
+            revocations: revocations.clone(),
             metrics: families.shop,
             settings,
         });
-        Ok(Self { services: Data::new(services), ownership, nats: link.map(|link| link.client), tasks })
+        Ok(Self {
+            services: Data::new(services),
+            revocations,
+            ownership,
+            nats: link.map(|link| link.client),
+            journal,
+            database,
+            tasks,
+        })
     }
 
     /// Commits what is gathered, ends the tasks and closes the database.
     pub async fn close(&self) {
         self.ownership.shut();
-        self.services.journal.stop().await;
+        self.journal.stop().await;
         self.ownership.end().await;
         for task in &self.tasks {
             task.abort();
         }
-        self.services.database.clone().close().await;
+        self.database.clone().close().await;
     }
 }
 

@@ -11,7 +11,7 @@ use actix_web::{
     http::header::{HeaderValue, WWW_AUTHENTICATE},
 };
 use stampede_kernel::Code;
-use stampede_shop::records::account::Role;
+use stampede_shop::{records::account::Role, services::Principal};
 
 use crate::{auth::Caller, middleware::Context, problem::Problem};
 
@@ -37,7 +37,12 @@ impl MaybeCaller {
         self.0.as_ref().ok()?.as_ref()
     }
 
-    /// What is said where nothing is shown: with a token that is not over there might be something.
+    /// On whose behalf a use case runs; none for the public.
+    pub fn principal(&self) -> Option<Principal> {
+        self.0.ok().flatten().map(|caller| caller.principal())
+    }
+
+    /// What is answered where nothing is shown: with a valid token there might be something.
     pub fn missing(&self, otherwise: Problem) -> Problem {
         self.0.err().map_or(otherwise, refused)
     }

@@ -3,6 +3,8 @@
 //! Owns the one table from a code to its status and texts. Nothing of a cause reaches the caller: an
 //! internal error is logged here, once, with its chain.
 
+mod refusal;
+mod service;
 mod table;
 
 use std::{borrow::Cow, error::Error, fmt};

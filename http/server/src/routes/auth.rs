@@ -5,19 +5,22 @@
 
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
-use stampede_kernel::{Code, Timestamp};
-use stampede_platform::engine::DatabaseError;
-use stampede_shop::records::account::{self, Account, LoginError, NewAccount, RegisterError};
-
-use crate::limits::ACCESS_TOKEN_SECONDS_MAX;
+use stampede_platform::engine::clock;
+use stampede_shop::{
+    records::account::{Account, NewAccount},
+    services::{
+        Services,
+        accounts::{self, OwnSession, Session},
+    },
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use stampede_shop::services::Services;
-
 use super::wire::Nothing;
 use crate::{
+    auth::Caller,
     extract::{Auth, Json},
+    limits::ACCESS_TOKEN_SECONDS_MAX,
     problem::{Problem, ProblemShape},
     state::EdgeState,
 };
@@ -102,13 +105,12 @@ pub struct Entered {
     (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn register(
     body: Json<Registration>,
-    shell: Data<EdgeState>,
-    shop: Data<Services>,
+    edge: Data<EdgeState>,
+    services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let Json(Registration { username, email, password, phone }) = body;
     let new = NewAccount { username, email, password, phone };
-    let account = account::register(&shop.database, &shop.hasher, &new).await.map_err(not_registered)?;
-    Ok(HttpResponse::Created().json(enter(&shell, account)?))
+    Ok(HttpResponse::Created().json(entered(&edge, accounts::register(&services, &new).await?)?))
 }
 
 /// Lets somebody in.
@@ -119,10 +121,10 @@ pub async fn register(
     (status = 429, description = "Too many tries", body = ProblemShape)))]
 pub async fn login(
     body: Json<Credentials>,
-    shell: Data<EdgeState>,
-    shop: Data<Services>,
+    edge: Data<EdgeState>,
+    services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(check_in(&shell, &shop, &body.login, &body.password).await?))
+    Ok(HttpResponse::Ok().json(check_in(&edge, &services, &body.login, &body.password).await?))
 }
 
 /// Lets somebody in, as GoMall's clients ask for it.
@@ -132,39 +134,38 @@ pub async fn login(
     (status = 403, description = "The account is suspended", body = ProblemShape)))]
 pub async fn login_gomall(
     body: Json<GomallCredentials>,
-    shell: Data<EdgeState>,
-    shop: Data<Services>,
+    edge: Data<EdgeState>,
+    services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    let mut entered = check_in(&shell, &shop, &body.username, &body.password).await?;
+    let mut entered = check_in(&edge, &services, &body.username, &body.password).await?;
     entered.token = Some(entered.access_token.clone());
     Ok(HttpResponse::Ok().json(entered))
 }
 
 async fn check_in(
-    shell: &EdgeState,
-    shop: &Services,
+    edge: &EdgeState,
+    services: &Services,
     login: &str,
     password: &str,
 ) -> Result<Entered, Problem> {
-    if shell.limiter.is_on() {
+    if edge.limiter.is_on() {
         let name = login.trim().to_lowercase();
-        let known = account::id_by_login(&shop.database, &name).await;
-        shell.limiter.check_account(known.map_err(|error| Problem::unavailable(&error))?, &name).await?;
+        let known = accounts::find_by_login(services, &name).await?;
+        edge.limiter.check_account(known, &name).await?;
     }
-    let account =
-        account::login(&shop.database, &shop.hasher, login, password).await.map_err(not_logged_in)?;
-    shop.metrics.user_logins.inc();
-    enter(shell, account)
+    entered(edge, accounts::login(services, login, password).await?)
 }
 
 /// Ends the session of the token that came along. Within a second no node takes the token any more.
 #[utoipa::path(post, path = "/api/v1/auth/logout", tag = "accounts", security(("bearer" = [])), responses(
     (status = 204, description = "The session is over"),
     (status = 401, description = "There is no such session, or it is over already", body = ProblemShape)))]
-pub async fn logout(caller: Auth, _: Json<Nothing>, shop: Data<Services>) -> Result<HttpResponse, Problem> {
-    let ended =
-        shop.revocations.end_session(&shop.database, caller.user_id, caller.session_id, caller.expires_at());
-    ended.await.map_err(|error| Problem::unavailable(&error))?;
+pub async fn logout(
+    caller: Auth,
+    _: Json<Nothing>,
+    services: Data<Services>,
+) -> Result<HttpResponse, Problem> {
+    accounts::logout(&services, own_session(&caller)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -175,24 +176,22 @@ pub async fn logout(caller: Auth, _: Json<Nothing>, shop: Data<Services>) -> Res
 pub async fn logout_all(
     caller: Auth,
     _: Json<Nothing>,
-    shop: Data<Services>,
+    services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    // The longest that any of them may live, whatever the settings were when it began.
-    let expires_at = shop.now().plus(i64::from(ACCESS_TOKEN_SECONDS_MAX) * 1_000);
-    let unavailable = |error: DatabaseError| Problem::unavailable(&error);
-    shop.revocations.end_all(&shop.database, caller.user_id, expires_at).await.map_err(unavailable)?;
-    // One whose number is ahead of the database's clock, such as a load test's.
-    let (user, session) = (caller.user_id, caller.session_id);
-    let ended = shop.revocations.end_session(&shop.database, user, session, caller.expires_at());
-    ended.await.map_err(unavailable)?;
+    // The longest that any token may live, whatever the settings were when its session began.
+    let tokens_expire_at = clock::now().plus(i64::from(ACCESS_TOKEN_SECONDS_MAX) * 1_000);
+    accounts::logout_all(&services, own_session(&caller), tokens_expire_at).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// A token for a session of its own, which began when the database noted that somebody came in.
-fn enter(shell: &EdgeState, account: Account) -> Result<Entered, Problem> {
-    let now = Timestamp::from(time::OffsetDateTime::now_utc());
-    let session = account::new_session(account.last_login_at.unwrap_or(account.created_at));
-    let issued = shell.signer.issue(account.id, account.role, session, now);
+fn own_session(caller: &Caller) -> OwnSession {
+    OwnSession { user: caller.user_id, session: caller.session_id, expires_at: caller.expires_at() }
+}
+
+/// A token for a session that has just begun.
+fn entered(edge: &EdgeState, session: Session) -> Result<Entered, Problem> {
+    let Session { id, account } = session;
+    let issued = edge.signer.issue(account.id, account.role, id, clock::now());
     let issued = issued.map_err(|error| Problem::internal(&error))?;
     Ok(Entered {
         user: User::from(account),
@@ -201,25 +200,4 @@ fn enter(shell: &EdgeState, account: Account) -> Result<Entered, Problem> {
         expires_in: issued.expires_in_seconds,
         token: None,
     })
-}
-
-fn not_registered(error: RegisterError) -> Problem {
-    match error {
-        RegisterError::Invalid(errors) => Problem::from(errors),
-        RegisterError::UsernameTaken => Problem::new(Code::Conflict).detail("The username is taken."),
-        RegisterError::EmailTaken => Problem::new(Code::Conflict).detail("The e-mail address is taken."),
-        RegisterError::Busy => Problem::new(Code::Overloaded),
-        RegisterError::Hash(_) => Problem::internal(&error),
-        RegisterError::Database(_) => Problem::unavailable(&error),
-    }
-}
-
-fn not_logged_in(error: LoginError) -> Problem {
-    match error {
-        LoginError::WrongCredentials => Problem::new(Code::WrongCredentials),
-        LoginError::Suspended => Problem::new(Code::Forbidden).detail("The account is suspended."),
-        LoginError::Busy => Problem::new(Code::Overloaded),
-        LoginError::Hash(_) => Problem::internal(&error),
-        LoginError::Database(_) => Problem::unavailable(&error),
-    }
 }

@@ -3,12 +3,13 @@
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use stampede_kernel::CategoryId;
-use stampede_shop::records::catalog::{self, NewCategory as Draft};
-use stampede_shop::services::Services;
+use stampede_shop::{
+    records::catalog::{self, NewCategory as Draft},
+    services::{Services, categories},
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::products::not_written;
 use crate::{
     extract::{Admin, Json, Unversioned},
     problem::{Problem, ProblemShape},
@@ -59,8 +60,8 @@ pub struct NewCategory {
 
 /// The tree of categories.
 #[utoipa::path(get, path = "/api/v1/categories", tag = "catalog", responses((status = 200, body = Categories)))]
-pub async fn list(shop: Data<Services>) -> Result<HttpResponse, Problem> {
-    let roots = shop.catalog.categories().await.map_err(|error| Problem::unavailable(&error))?;
+pub async fn list(services: Data<Services>) -> Result<HttpResponse, Problem> {
+    let roots = categories::tree(&services).await?;
     Ok(HttpResponse::Ok().json(Categories { data: roots.iter().map(Category::of).collect() }))
 }
 
@@ -74,10 +75,9 @@ pub async fn create(
     _: Admin,
     _: Unversioned,
     body: Json<NewCategory>,
-    shop: Data<Services>,
+    services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let NewCategory { name, parent_id, position } = body.0;
     let draft = Draft { parent_id: parent_id.map(CategoryId), name, position: position.unwrap_or(0) };
-    let made = shop.catalog.create_category(&draft).await.map_err(not_written)?;
-    Ok(HttpResponse::Created().json(Category::of(&made)))
+    Ok(HttpResponse::Created().json(Category::of(&categories::create(&services, &draft).await?)))
 }

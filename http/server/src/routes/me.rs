@@ -3,8 +3,10 @@
 use actix_web::{HttpResponse, web::Data};
 use serde::Deserialize;
 use stampede_kernel::Code;
-use stampede_shop::records::account::{self, Account, ProfileChange, ProfileError};
-use stampede_shop::services::Services;
+use stampede_shop::{
+    records::account::{Account, ProfileChange},
+    services::{Services, accounts},
+};
 use utoipa::ToSchema;
 
 use super::{auth::User, wire};
@@ -28,13 +30,10 @@ pub struct Change {
 #[utoipa::path(get, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])), responses(
     (status = 200, description = "The account", body = User),
     (status = 401, description = "Nobody is logged in", body = ProblemShape)))]
-pub async fn read(caller: Auth, shop: Data<Services>) -> Result<HttpResponse, Problem> {
-    let account = account::by_id(&shop.database, caller.user_id).await;
-    match account.map_err(|error| Problem::unavailable(&error))? {
-        Some(account) => Ok(shown(account)),
-        // The token outlived the account.
-        None => Err(Problem::new(Code::Unauthenticated)),
-    }
+pub async fn read(caller: Auth, services: Data<Services>) -> Result<HttpResponse, Problem> {
+    // The token may have outlived the account.
+    let account = accounts::get(&services, caller.user_id).await?;
+    account.map(shown).ok_or(Problem::new(Code::Unauthenticated))
 }
 
 /// Changes the caller's account.
@@ -48,19 +47,11 @@ pub async fn change(
     caller: Auth,
     version: IfMatch,
     body: Json<Change>,
-    shop: Data<Services>,
+    services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let Json(Change { email, phone }) = body;
-    let change = ProfileChange { email, phone };
-    let changed =
-        account::update_profile(&shop.database, caller.user_id, &change, version.0.as_deref()).await;
-    changed.map(shown).map_err(|error| match error {
-        ProfileError::Invalid(errors) => Problem::from(errors),
-        ProfileError::NotFound => Problem::new(Code::Unauthenticated),
-        ProfileError::VersionConflict => Problem::new(Code::VersionConflict),
-        ProfileError::EmailTaken => Problem::new(Code::Conflict).detail("The e-mail address is taken."),
-        ProfileError::Database(_) => Problem::unavailable(&error),
-    })
+    let (change, versions) = (ProfileChange { email, phone }, version.0.as_deref());
+    Ok(shown(accounts::change_profile(&services, caller.user_id, &change, versions).await?))
 }
 
 fn shown(account: Account) -> HttpResponse {

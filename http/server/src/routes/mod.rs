@@ -9,18 +9,12 @@ pub mod admin;
 pub mod auth;
 pub mod cart;
 pub mod categories;
-mod claimed;
 pub mod flash_sales;
 pub mod gomall;
 pub mod me;
-pub mod nodes;
 pub mod ops;
 pub mod orders;
-mod product_access;
-mod product_body;
 pub mod products;
-mod purchase;
-mod refusal;
 pub mod stock;
 #[macro_use]
 mod table;
@@ -88,16 +82,19 @@ static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             get(Public, Api),
             restock(Seller, Api),
             adjust(Seller, Api);
-        [admin]
-            load_users(Admin, Api),
+        [admin::load_users]
+            load_users(Admin, Api);
+        [admin::actors]
             actors(Admin, Api),
             actor(Admin, Api),
             reset(Admin, Api),
-            panic(Admin, Api),
-            reconciliation(Admin, Api),
-            parked(Admin, Api),
-            retry_parked(Admin, Api);
-        [nodes]
+            panic(Admin, Api);
+        [admin::reconciliation]
+            reconciliation(Admin, Api);
+        [admin::dead_letters]
+            list(Admin, Api, also "/api/v1/admin/parked"),
+            retry(Admin, Api, also "/api/v1/admin/parked/retry");
+        [admin::nodes]
             shards(Admin, Api),
             hand_over(Admin, Api),
             empty(Admin, Api),

@@ -2,13 +2,17 @@
 
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
-use stampede_domain::stock::{Answer, Command, Query as StockQuery, StockView};
-use stampede_kernel::{Code, IdempotencyKey, SkuId, limits::UNITS_MAX};
-use stampede_shop::services::Services;
+use stampede_domain::stock::StockView;
+use stampede_kernel::SkuId;
+use stampede_platform::runtime::Answered;
+use stampede_shop::services::{
+    Services,
+    stock_levels::{self, StockError},
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{product_access, refusal, wire};
+use super::wire;
 use crate::{
     extract::{KeyedJson, MaybeCaller, Path, Seller, Unversioned},
     problem::Problem,
@@ -80,11 +84,17 @@ pub struct Adjust {
 /// The units of a SKU, as its actor has them. Of one that is not for sale, its seller and administrators
 /// see them.
 #[utoipa::path(get, path = "/api/v1/skus/{id}/stock", tag = "stock", responses((status = 200, body = Stock)))]
-pub async fn get(caller: MaybeCaller, id: Path<Uuid>, shop: Data<Services>) -> Result<HttpResponse, Problem> {
+pub async fn get(
+    caller: MaybeCaller,
+    id: Path<Uuid>,
+    services: Data<Services>,
+) -> Result<HttpResponse, Problem> {
     let sku = SkuId(id.0);
-    product_access::shown_sku(&shop, &caller, sku).await?;
-    let answer = shop.actors.stock.query(sku.0, sku, StockQuery::Stock).await.map_err(refusal::stock)?;
-    answer_stock(sku, &answer, false)
+    match stock_levels::get(&services, caller.principal(), sku).await {
+        Ok(view) => Ok(HttpResponse::Ok().json(Stock::of(sku, &view))),
+        Err(error @ StockError::UnknownSku) => Err(caller.missing(error.into())),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Units have come in.
@@ -96,22 +106,11 @@ pub async fn restock(
     _: Unversioned,
     request: KeyedJson<Restock>,
     id: Path<Uuid>,
-    shop: Data<Services>,
+    services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let Restock { quantity, reason } = request.body;
-    if !(1..=UNITS_MAX).contains(&quantity) {
-        return Err(Problem::field("quantity", "out_of_range", format!("Must be from 1 to {UNITS_MAX}.")));
-    }
-    let reason = wire::note(reason, "reason")?.unwrap_or_else(|| format!("restocked by {}", seller.user_id));
-    let sku = SkuId(id.0);
-    product_access::sku(&shop, &seller, sku).await?;
-    change(
-        &shop,
-        sku,
-        |key| Command::Receive(stampede_domain::stock::Receive { quantity, reason, key }),
-        request.key,
-    )
-    .await
+    let (by, sku, reason) = (seller.principal(), SkuId(id.0), wire::note(reason, "reason")?);
+    Ok(changed(sku, &stock_levels::restock(&services, by, sku, quantity, reason, request.key).await?))
 }
 
 /// Corrects the units of the regular pool.
@@ -123,45 +122,13 @@ pub async fn adjust(
     _: Unversioned,
     request: KeyedJson<Adjust>,
     id: Path<Uuid>,
-    shop: Data<Services>,
+    services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let Adjust { delta, reason } = request.body;
-    if delta == 0 || !(-UNITS_MAX..=UNITS_MAX).contains(&delta) {
-        let detail = format!("Must be from -{UNITS_MAX} to {UNITS_MAX} and not zero.");
-        return Err(Problem::field("delta", "out_of_range", detail));
-    }
-    let Some(reason) = wire::note(Some(reason), "reason")? else {
-        return Err(Problem::field("reason", "required", "An adjustment needs a reason."));
-    };
-    let sku = SkuId(id.0);
-    product_access::sku(&shop, &seller, sku).await?;
-    change(
-        &shop,
-        sku,
-        |key| Command::Adjust(stampede_domain::stock::Adjust { delta, reason, key }),
-        request.key,
-    )
-    .await
+    let (by, sku, reason) = (seller.principal(), SkuId(id.0), wire::note(Some(reason), "reason")?);
+    Ok(changed(sku, &stock_levels::adjust(&services, by, sku, delta, reason, request.key).await?))
 }
 
-async fn change(
-    shop: &Services,
-    sku: SkuId,
-    command: impl FnOnce(Option<IdempotencyKey>) -> Command,
-    key: Option<IdempotencyKey>,
-) -> Result<HttpResponse, Problem> {
-    let answered = shop.actors.stock.command(sku.0, sku, command(key)).await.map_err(refusal::stock)?;
-    if let Answer::Stock(view) = &answered.answer {
-        shop.remember_available(sku, view.regular().available).await;
-    }
-    answer_stock(sku, &answered.answer, answered.replayed)
-}
-
-fn answer_stock(sku: SkuId, answer: &Answer, replayed: bool) -> Result<HttpResponse, Problem> {
-    match answer {
-        Answer::Stock(view) => Ok(wire::replayed(HttpResponse::Ok().json(Stock::of(sku, view)), replayed)),
-        Answer::Done | Answer::Reservation(_) | Answer::Sale(_) | Answer::Mine(_) => {
-            Err(Problem::new(Code::Internal))
-        }
-    }
+fn changed(sku: SkuId, changed: &Answered<StockView>) -> HttpResponse {
+    wire::replayed(HttpResponse::Ok().json(Stock::of(sku, &changed.answer)), changed.replayed)
 }

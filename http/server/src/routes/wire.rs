@@ -5,7 +5,8 @@ use actix_web::{
     http::header::{HeaderName, HeaderValue, LOCATION},
 };
 use serde::{Deserialize, Deserializer, Serialize};
-use stampede_kernel::{Money, Timestamp, limits::QUANTITY_MAX};
+use stampede_kernel::{Money, Timestamp};
+use stampede_shop::services::{self, Paged};
 
 use crate::limits::NOTE_CHARS_MAX;
 
@@ -30,7 +31,7 @@ pub struct Paging {
 
 impl Paging {
     /// Page and size, checked.
-    pub fn checked(self) -> Result<(u32, u32), Problem> {
+    pub fn checked(self) -> Result<services::Paging, Problem> {
         let (page, size) = (self.page.unwrap_or(1), self.page_size.unwrap_or(PAGE_SIZE));
         if !(1..=PAGE_MAX).contains(&page) {
             return Err(Problem::field("page", "out_of_range", format!("Must be from 1 to {PAGE_MAX}.")));
@@ -42,7 +43,7 @@ impl Paging {
                 format!("Must be from 1 to {PAGE_SIZE_MAX}."),
             ));
         }
-        Ok((page, size))
+        Ok(services::Paging { page, page_size: size })
     }
 }
 
@@ -57,15 +58,12 @@ pub struct PageOf<T> {
 }
 
 impl<T> PageOf<T> {
-    /// A page of a list of `total` entries.
-    pub fn new(data: Vec<T>, total: i64, (page, page_size): (u32, u32)) -> Self {
-        Self {
-            data,
-            total,
-            page,
-            page_size,
-            total_pages: (total + i64::from(page_size) - 1) / i64::from(page_size),
-        }
+    /// A page, each entry as it is shown.
+    pub fn of<E>(page: Paged<E>, paging: services::Paging, shown: impl Fn(&E) -> T) -> Self {
+        let services::Paging { page: number, page_size } = paging;
+        let Paged { entries, total } = page;
+        let total_pages = (total + i64::from(page_size) - 1) / i64::from(page_size);
+        Self { data: entries.iter().map(shown).collect(), total, page: number, page_size, total_pages }
     }
 }
 
@@ -86,16 +84,6 @@ where
     D: Deserializer<'de>,
 {
     Option::deserialize(deserializer).map(Some)
-}
-
-/// A quantity that a buyer may ask for.
-pub fn quantity(given: Option<i64>, field: &'static str) -> Result<u32, Problem> {
-    match u32::try_from(given.unwrap_or(1)) {
-        Ok(quantity) if (1..=QUANTITY_MAX).contains(&quantity) => Ok(quantity),
-        Ok(_) | Err(_) => {
-            Err(Problem::field(field, "out_of_range", format!("Must be from 1 to {QUANTITY_MAX}.")))
-        }
-    }
 }
 
 /// A price that may be set.

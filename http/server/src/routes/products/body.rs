@@ -8,8 +8,7 @@ use stampede_shop::records::catalog::{self, ProductStatus, SkuStatus, Specs};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::wire;
-use crate::{extract::Object, problem::Problem};
+use crate::{extract::Object, problem::Problem, routes::wire};
 
 /// How the amounts of a body may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
