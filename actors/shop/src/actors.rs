@@ -2,17 +2,51 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use stampede_domain::{cart::Cart, order::Order, stock::Stock};
-use stampede_platform::runtime::Registry;
+use stampede_platform::{
+    cluster::Directories,
+    runtime::{Registry, Runtime},
+};
 
 pub type StockActors = Registry<Stock>;
-pub type OrderActors = Registry<Order>;
-pub type CartActors = Registry<Cart>;
 
-/// The directories of the shop's actors.
-#[derive(Clone)]
-pub struct Actors {
-    pub stock: Arc<StockActors>,
-    pub order: Arc<OrderActors>,
-    pub cart: Arc<CartActors>,
+/// Declares the directories: a line for each kind of entity.
+macro_rules! actors {
+    ($($(#[$doc:meta])* $name:ident: $entity:ty),+ $(,)?) => {
+        /// The directories of the shop's actors.
+        #[derive(Clone)]
+        pub struct Actors {
+            $($(#[$doc])* pub $name: Arc<Registry<$entity>>),+
+        }
+
+        impl Actors {
+            /// Empty directories, and the supervisors that must run with them.
+            #[must_use]
+            pub fn new(runtime: &Arc<Runtime>) -> (Self, Vec<BoxFuture<'static, ()>>) {
+                let mut supervisors: Vec<BoxFuture<'static, ()>> = Vec::new();
+                $(
+                    let (directory, supervisor) = Registry::new(runtime.clone());
+                    supervisors.push(Box::pin(supervisor.run()));
+                    let $name = directory;
+                )+
+                (Self { $($name),+ }, supervisors)
+            }
+
+            /// The same directories for those who do not know the entities.
+            #[must_use]
+            pub fn directories(&self) -> Directories {
+                Arc::new(vec![$(self.$name.clone()),+])
+            }
+        }
+    };
+}
+
+actors! {
+    /// The stock of each SKU.
+    stock: Stock,
+    /// The orders of each user.
+    order: Order,
+    /// The cart of each user.
+    cart: Cart,
 }

@@ -11,6 +11,8 @@ pub mod projections;
 
 pub mod services;
 
+pub mod rooms;
+
 pub mod transfer;
 
 #[cfg(test)]

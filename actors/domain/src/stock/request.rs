@@ -56,7 +56,6 @@ macro_rules! requests {
                 $message
             }
 
-            #[expect(clippy::wildcard_enum_match_arm, reason = "any other answer is to another request")]
             fn reply(answer: Answer) -> Option<$reply> {
                 match answer {
                     $($answer => Some($value),)+

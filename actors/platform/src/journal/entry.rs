@@ -2,9 +2,12 @@
 
 use std::{any::Any, sync::Arc};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
-use stampede_kernel::ShardId;
+use stampede_kernel::{Entity, ShardId};
+
+/// The id of an entity of kind `E` and what happened to it.
+pub type EventOf<E> = (<E as Entity>::Id, Arc<<E as Entity>::Event>);
 
 /// A place in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,5 +42,18 @@ impl Entry {
             return Ok(event);
         }
         serde_json::from_str(&self.payload).map(Arc::new)
+    }
+
+    /// The id and the event of an entity of kind `E`; none for another kind.
+    ///
+    /// # Errors
+    /// When the entry is of this kind and cannot be read.
+    pub fn event_of<E: Entity>(&self) -> Result<Option<EventOf<E>>, serde_json::Error> {
+        if &*self.kind != E::KIND {
+            return Ok(None);
+        }
+        let unreadable = |_| serde_json::Error::custom(format!("{} is not the id of a {}", self.id, E::KIND));
+        let id: E::Id = self.id.parse().map_err(unreadable)?;
+        Ok(Some((id, self.event()?)))
     }
 }

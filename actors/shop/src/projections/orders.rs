@@ -5,15 +5,39 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::future::BoxFuture;
 use sqlx::{PgConnection, Row, types::Json};
 use stampede_domain::order::{Event, Order, OrderView, State, Status};
 use stampede_kernel::{Entity, OrderNo, Timestamp, UserId};
-use stampede_platform::engine::Database;
+use stampede_platform::{engine::Database, journal::Entry};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::{Projection, ProjectionOf};
+
+/// What a run of order events changes: the events of each order, in order.
+#[derive(Debug, Default)]
+struct OrderChanges(BTreeMap<OrderNo, Vec<Arc<Event>>>);
+
+/// The projection of orders.
+pub const ORDER: ProjectionOf =
+    ProjectionOf { new: || Box::<OrderChanges>::default(), clear: &["DELETE FROM orders"] };
+
+impl Projection for OrderChanges {
+    fn gather(&mut self, entry: &Entry) -> Result<(), serde_json::Error> {
+        if let Some((order_no, event)) = entry.event_of::<Order>()? {
+            self.0.entry(order_no).or_default().push(event);
+        }
+        Ok(())
+    }
+
+    fn write<'a>(&'a self, connection: &'a mut PgConnection) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        Box::pin(write(connection, &self.0))
+    }
+}
+
 /// Folds the events into the documents, with the order room's own `apply`.
-pub(super) async fn write(
+async fn write(
     connection: &mut PgConnection,
     orders: &BTreeMap<OrderNo, Vec<Arc<Event>>>,
 ) -> Result<(), sqlx::Error> {

@@ -1,17 +1,21 @@
 //! The task that keeps the tables up with the journal.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use prometheus::{Histogram, IntGauge};
 use sqlx::Connection as _;
+use stampede_kernel::ShardId;
 use stampede_platform::{
     engine::column,
     engine::{Database, limits::DATABASE_ANSWER_MS},
-    journal::{Entry, Journal, Subscription, checkpoints, exchange_checkpoints, read_after},
+    journal::{Entry, Journal, Position, Run, Subscription, checkpoints, exchange_checkpoints, read_after},
 };
 use tracing::{error, warn};
 
-use super::{changes::Changes, orders, sales, stock};
+use super::ProjectionOf;
 use crate::{projections::limits::PROJECTED_EVENTS_MAX, sagas::limits::SAGA_RETRY_MS};
 
 /// The name of the projector's checkpoints.
@@ -30,6 +34,7 @@ pub struct ProjectorMetrics {
 pub struct Projector {
     database: Database,
     subscription: Subscription,
+    projections: Vec<ProjectionOf>,
     metrics: ProjectorMetrics,
 }
 
@@ -49,10 +54,11 @@ impl Projector {
     pub async fn open(
         database: &Database,
         journal: &Journal,
+        projections: Vec<ProjectionOf>,
         metrics: ProjectorMetrics,
     ) -> Result<Self, sqlx::Error> {
         let subscription = Subscription::open(SUBSCRIPTION, database, journal).await?;
-        Ok(Self { database: database.clone(), subscription, metrics })
+        Ok(Self { database: database.clone(), subscription, projections, metrics })
     }
 
     /// Projects until the process ends.
@@ -86,7 +92,7 @@ impl Projector {
             entries.extend(more);
         }
         let began = Instant::now();
-        self.database.within(DATABASE_ANSWER_MS, write(&self.database, &entries)).await?;
+        self.database.within(DATABASE_ANSWER_MS, write(&self.database, &self.projections, &entries)).await?;
         self.metrics.seconds.observe(began.elapsed().as_secs_f64());
         self.metrics.lag.set(self.subscription.lag());
         Ok(())
@@ -94,25 +100,37 @@ impl Projector {
 }
 
 /// Takes entries in: rows and checkpoints in one transaction.
-async fn write(database: &Database, entries: &[Entry]) -> Result<(), ProjectError> {
-    let changes = Changes::of(entries)?;
+async fn write(
+    database: &Database,
+    projections: &[ProjectionOf],
+    entries: &[Entry],
+) -> Result<(), ProjectError> {
+    let mut runs: BTreeMap<ShardId, Run> = BTreeMap::new();
+    let mut gathered: Vec<_> = projections.iter().map(|projection| (projection.new)()).collect();
+    for entry in entries {
+        let Position { shard, seq } = entry.position;
+        runs.entry(shard).or_insert(Run { from: seq - 1, to: seq }).to = seq;
+        for projection in &mut gathered {
+            projection.gather(entry)?;
+        }
+    }
     let mut connection = database.connection().await?;
     let mut transaction = connection.begin().await?;
     // What a crash loses of this is projected again, for its checkpoint is lost with it.
     sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await?;
-    if !exchange_checkpoints(&mut transaction, SUBSCRIPTION, &changes.runs).await? {
+    if !exchange_checkpoints(&mut transaction, SUBSCRIPTION, &runs).await? {
         return Err(ProjectError::Contended);
     }
-    stock::write(&mut transaction, &changes).await?;
-    sales::write(&mut transaction, &changes.sales).await?;
-    orders::write(&mut transaction, &changes.orders).await?;
+    for projection in &gathered {
+        projection.write(&mut transaction).await?;
+    }
     transaction.commit().await?;
     Ok(())
 }
 
 /// Takes in what the tables lack, of every shard: for a shop whose nodes are stopped. Answers how many
 /// events that were.
-pub async fn catch_up(database: &Database) -> Result<u64, ProjectError> {
+pub async fn catch_up(database: &Database, projections: &[ProjectionOf]) -> Result<u64, ProjectError> {
     let seen = checkpoints(SUBSCRIPTION, database).await?;
     let rows = {
         let mut connection = database.connection().await?;
@@ -127,7 +145,7 @@ pub async fn catch_up(database: &Database) -> Result<u64, ProjectError> {
             let entries = read_after(database, shard, after, limit).await?;
             let Some(last) = entries.last() else { break };
             after = last.position.seq;
-            write(database, &entries).await?;
+            write(database, projections, &entries).await?;
             taken += entries.len() as u64;
         }
     }
@@ -136,19 +154,17 @@ pub async fn catch_up(database: &Database) -> Result<u64, ProjectError> {
 
 /// Throws the tables away and makes them anew from the journal: for a shop whose nodes are stopped.
 /// Answers how many events were taken in.
-pub async fn rebuild(database: &Database) -> Result<u64, ProjectError> {
+pub async fn rebuild(database: &Database, projections: &[ProjectionOf]) -> Result<u64, ProjectError> {
     let mut connection = database.connection().await?;
     let mut transaction = connection.begin().await?;
     sqlx::query("DELETE FROM checkpoint WHERE subscription = $1")
         .bind(SUBSCRIPTION)
         .execute(&mut *transaction)
         .await?;
-    for table in
-        ["DELETE FROM orders", "DELETE FROM stock_pool", "DELETE FROM stock_ledger", "DELETE FROM flash_sale"]
-    {
-        sqlx::query(table).execute(&mut *transaction).await?;
+    for clear in projections.iter().flat_map(|projection| projection.clear) {
+        sqlx::query(clear).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
     drop(connection);
-    catch_up(database).await
+    catch_up(database, projections).await
 }

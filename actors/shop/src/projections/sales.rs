@@ -8,7 +8,7 @@ use stampede_platform::engine::Database;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::changes::SaleChange;
+use super::stock_changes::SaleChange;
 
 pub(super) async fn write(
     connection: &mut PgConnection,

@@ -8,9 +8,9 @@ use stampede_kernel::{FlashSaleId, SkuId};
 use stampede_platform::engine::Database;
 use uuid::Uuid;
 
-use super::changes::{Changes, REGULAR, pool_id};
+use super::stock_changes::{REGULAR, StockChanges, pool_id};
 
-pub(super) async fn write(connection: &mut PgConnection, changes: &Changes) -> Result<(), sqlx::Error> {
+pub(super) async fn write(connection: &mut PgConnection, changes: &StockChanges) -> Result<(), sqlx::Error> {
     if !changes.received.is_empty() {
         let (skus, units): (Vec<Uuid>, Vec<i64>) = changes.received.iter().unzip();
         // New rows start from nothing, so that what is added passes the table's checks as a sum: an

@@ -6,10 +6,4 @@ pub mod catalog;
 pub mod idempotency;
 mod invalidated;
 
-use stampede_platform::journal::RecordKind;
-
 pub use invalidated::remembered;
-
-/// The kinds of records that leave events.
-pub const RECORD_KINDS: &[RecordKind] =
-    &[RecordKind { kind: "product", events: &["created", "updated", "deleted"] }];

@@ -14,7 +14,7 @@ use stampede_platform::{
 use tokio::sync::Semaphore;
 use tracing::{Instrument, error, info_span, warn};
 
-use super::{NextCommand, SAGAS, dead_letters, window::Window};
+use super::{NextCommand, Saga, dead_letters, window::Window};
 use crate::{
     actors::Actors,
     sagas::limits::{
@@ -41,6 +41,7 @@ pub struct Driver {
     database: Database,
     subscription: Subscription,
     actors: Actors,
+    sagas: Vec<Saga>,
     metrics: SagaMetrics,
     window: Arc<Mutex<Window>>,
     places: Arc<Semaphore>,
@@ -62,12 +63,14 @@ impl Driver {
         database: &Database,
         journal: &Journal,
         actors: Actors,
+        sagas: Vec<Saga>,
         metrics: SagaMetrics,
     ) -> Result<Self, sqlx::Error> {
         Ok(Self {
             database: database.clone(),
             subscription: Subscription::open(SUBSCRIPTION, database, journal).await?,
             actors,
+            sagas,
             metrics,
             window: Arc::default(),
             places: Arc::new(Semaphore::new(SAGA_WINDOW_MAX)),
@@ -96,8 +99,8 @@ impl Driver {
 
     async fn drive(&self, entry: Entry) {
         let mut next = Vec::new();
-        for saga in SAGAS {
-            match (saga.follow)(&entry) {
+        for saga in &self.sagas {
+            match (saga.next)(&entry) {
                 Ok(commands) => next.extend(commands.into_iter().map(|command| (saga.name, command))),
                 Err(cause) => error!(saga = saga.name, position = ?entry.position, %cause,
                     "an event cannot be read; what commands from it is not done"),

@@ -2,28 +2,30 @@
 //!
 //! Whether an order expires or is paid is the order actor's decision alone; the deadline only asks it.
 
-use std::sync::Arc;
-
 use stampede_domain::{
-    order::{self, Order},
-    stock,
+    order::{Event, Order},
+    stock::{Command, Release},
 };
-use stampede_kernel::Entity;
 use stampede_platform::journal::Entry;
 
-use super::NextCommand;
+use super::{NextCommand, Saga};
 
-pub(super) fn follow(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Error> {
-    if &*entry.kind != Order::KIND || &*entry.event_type != "cancelled" {
-        return Ok(Vec::new());
-    }
-    let event: Arc<order::Event> = entry.event()?;
-    let order::Event::Cancelled { reservations, .. } = &*event else { return Ok(Vec::new()) };
-    Ok(reservations
-        .iter()
-        .map(|line| NextCommand::Stock {
-            sku: line.sku,
-            command: stock::Command::Release(stock::Release { reservation: line.reservation }),
-        })
-        .collect())
+pub const EXPIRY: Saga = Saga { name: "expiry", next };
+
+fn next(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Error> {
+    let Some((_, event)) = entry.event_of::<Order>()? else { return Ok(Vec::new()) };
+    Ok(match &*event {
+        Event::Cancelled { reservations, .. } => reservations
+            .iter()
+            .map(|line| NextCommand::Stock {
+                sku: line.sku,
+                command: Command::Release(Release { reservation: line.reservation }),
+            })
+            .collect(),
+        Event::Opened(_)
+        | Event::Paid { .. }
+        | Event::Shipped { .. }
+        | Event::Delivered { .. }
+        | Event::Completed { .. } => Vec::new(),
+    })
 }

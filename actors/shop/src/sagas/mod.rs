@@ -20,9 +20,13 @@ use serde::{Deserialize, Serialize};
 pub use dead_letters::{DeadLetter, dead_letters, retry_dead_letters};
 pub use deadline::Deadlines;
 pub use driver::{Driver, SagaMetrics};
+pub use expiry::EXPIRY;
+pub use payment::PAYMENT;
+pub use purchase::PURCHASE;
 use stampede_domain::{order, stock};
 use stampede_kernel::{OrderNo, SkuId, UserId};
 use stampede_platform::journal::Entry;
+pub use stocking::STOCKING;
 
 /// A command on its way to another actor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,15 +37,10 @@ pub enum NextCommand {
 }
 
 /// One saga.
-struct Saga {
-    name: &'static str,
-    follow: fn(&Entry) -> Result<Vec<NextCommand>, serde_json::Error>,
+#[derive(Clone, Copy)]
+pub struct Saga {
+    /// Its name in metrics and dead letters.
+    pub name: &'static str,
+    /// The commands that must follow an entry; none for most.
+    pub next: fn(&Entry) -> Result<Vec<NextCommand>, serde_json::Error>,
 }
-
-/// Every saga of the shop. A checkout of a cart will be one more.
-const SAGAS: &[Saga] = &[
-    Saga { name: "purchase", follow: purchase::follow },
-    Saga { name: "payment", follow: payment::follow },
-    Saga { name: "expiry", follow: expiry::follow },
-    Saga { name: "stocking", follow: stocking::follow },
-];

@@ -1,27 +1,29 @@
 //! Payment: order `Paid` -> stock `Confirm` for every line.
 
-use std::sync::Arc;
-
 use stampede_domain::{
-    order::{self, Order},
-    stock,
+    order::{Event, Order},
+    stock::{Command, Confirm},
 };
-use stampede_kernel::Entity;
 use stampede_platform::journal::Entry;
 
-use super::NextCommand;
+use super::{NextCommand, Saga};
 
-pub(super) fn follow(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Error> {
-    if &*entry.kind != Order::KIND || &*entry.event_type != "paid" {
-        return Ok(Vec::new());
-    }
-    let event: Arc<order::Event> = entry.event()?;
-    let order::Event::Paid { reservations, .. } = &*event else { return Ok(Vec::new()) };
-    Ok(reservations
-        .iter()
-        .map(|line| NextCommand::Stock {
-            sku: line.sku,
-            command: stock::Command::Confirm(stock::Confirm { reservation: line.reservation }),
-        })
-        .collect())
+pub const PAYMENT: Saga = Saga { name: "payment", next };
+
+fn next(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Error> {
+    let Some((_, event)) = entry.event_of::<Order>()? else { return Ok(Vec::new()) };
+    Ok(match &*event {
+        Event::Paid { reservations, .. } => reservations
+            .iter()
+            .map(|line| NextCommand::Stock {
+                sku: line.sku,
+                command: Command::Confirm(Confirm { reservation: line.reservation }),
+            })
+            .collect(),
+        Event::Opened(_)
+        | Event::Cancelled { .. }
+        | Event::Shipped { .. }
+        | Event::Delivered { .. }
+        | Event::Completed { .. } => Vec::new(),
+    })
 }

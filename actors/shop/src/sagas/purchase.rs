@@ -1,26 +1,38 @@
 //! Purchase: stock `Reserved` -> order `Open`.
 //!
-//! Opening cannot be refused, so there is no step to undo: once the units are reserved, the order
-//! comes to be.
-
-use std::sync::Arc;
+//! Opening cannot be refused, so there is no step to undo: once the units are reserved, the order follows.
 
 use stampede_domain::{
-    order::{self, OrderLine},
-    stock::{self, Stock},
+    order::{Command, Open, OrderLine},
+    stock::{Event, Reserved, Stock},
 };
-use stampede_kernel::{Entity, SkuId};
+use stampede_kernel::SkuId;
 use stampede_platform::journal::Entry;
 
-use super::NextCommand;
+use super::{NextCommand, Saga};
 
-pub(super) fn follow(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Error> {
-    if &*entry.kind != Stock::KIND || &*entry.event_type != "reserved" {
-        return Ok(Vec::new());
-    }
-    let event: Arc<stock::Event> = entry.event()?;
-    let stock::Event::Reserved(reserved) = &*event else { return Ok(Vec::new()) };
-    let sku: SkuId = entry.id.parse().map_err(serde::de::Error::custom)?;
+pub const PURCHASE: Saga = Saga { name: "purchase", next };
+
+fn next(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Error> {
+    let Some((sku, event)) = entry.event_of::<Stock>()? else { return Ok(Vec::new()) };
+    Ok(match &*event {
+        Event::Reserved(reserved) => vec![open(sku, reserved)],
+        Event::Initialized { .. }
+        | Event::Received { .. }
+        | Event::Adjusted { .. }
+        | Event::Confirmed { .. }
+        | Event::Released { .. }
+        | Event::Voided { .. }
+        | Event::SaleOpened { .. }
+        | Event::SaleExtended { .. }
+        | Event::SaleAmended { .. }
+        | Event::SalePaused { .. }
+        | Event::SaleResumed { .. }
+        | Event::SaleClosed { .. } => Vec::new(),
+    })
+}
+
+fn open(sku: SkuId, reserved: &Reserved) -> NextCommand {
     let line = OrderLine {
         sku_id: sku,
         product_id: reserved.line.product_id,
@@ -31,7 +43,7 @@ pub(super) fn follow(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Erro
         currency: reserved.line.currency,
         reservation: reserved.reservation,
     };
-    let open = order::Open {
+    let open = Open {
         order_no: reserved.order_no,
         user: reserved.user,
         total: line.subtotal(),
@@ -42,9 +54,9 @@ pub(super) fn follow(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Erro
         created_at: reserved.at,
         pay_before: reserved.pay_before,
     };
-    Ok(vec![NextCommand::Order {
+    NextCommand::Order {
         user: reserved.user,
         order_no: reserved.order_no,
-        command: Box::new(order::Command::Open(Box::new(open))),
-    }])
+        command: Box::new(Command::Open(Box::new(open))),
+    }
 }

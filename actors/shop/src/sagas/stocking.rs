@@ -8,7 +8,8 @@ use stampede_domain::stock;
 use stampede_kernel::SkuId;
 use stampede_platform::journal::Entry;
 
-use super::NextCommand;
+use super::{NextCommand, Saga};
+use crate::records::catalog::PRODUCT;
 
 /// The part of a product's event that is about stock.
 #[derive(Debug, Deserialize)]
@@ -23,8 +24,10 @@ struct Initial {
     units: i64,
 }
 
-pub(super) fn follow(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Error> {
-    if &*entry.kind != "product" {
+pub const STOCKING: Saga = Saga { name: "stocking", next };
+
+fn next(entry: &Entry) -> Result<Vec<NextCommand>, serde_json::Error> {
+    if &*entry.kind != PRODUCT {
         return Ok(Vec::new());
     }
     let stocked: Stocked = serde_json::from_str(&entry.payload)?;

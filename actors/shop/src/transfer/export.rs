@@ -8,10 +8,8 @@ use stampede_kernel::Timestamp;
 use stampede_platform::engine::{Database, versions};
 use time::OffsetDateTime;
 
-use super::{
-    FORMAT, Header, PATIENT, Progress, Trailer, TransferError, VERSION,
-    tables::{TABLES, Table},
-};
+use super::{FORMAT, Header, PATIENT, Progress, Trailer, TransferError, VERSION};
+use crate::rooms::{self, ExportTable};
 
 /// Raises every epoch and gives every shard up. A node that still runs accepts nothing more; this waits
 /// for the batches that it has under way. Answers how many shards there are.
@@ -46,7 +44,7 @@ pub async fn export(
     sqlx::query(PATIENT).execute(&mut *transaction).await?;
     let mut lines = Lines { out, hash: Sha256::new(), rows: 0 };
     lines.header(&mut transaction).await?;
-    for table in &TABLES {
+    for table in rooms::tables() {
         lines.table(&mut transaction, table, &mut progress).await?;
     }
     let rows = lines.finish()?;
@@ -81,7 +79,7 @@ impl<W: Write> Lines<'_, W> {
     async fn table(
         &mut self,
         connection: &mut PgConnection,
-        table: &Table,
+        table: &ExportTable,
         progress: &mut impl FnMut(Progress),
     ) -> Result<(), TransferError> {
         sqlx::query(table.declare).execute(&mut *connection).await?;

@@ -8,10 +8,8 @@ use sha2::{Digest as _, Sha256};
 use sqlx::{Connection as _, PgConnection};
 use stampede_platform::engine::{Database, versions};
 
-use super::{
-    FORMAT, Header, PATIENT, Progress, TRAILER_START, Trailer, TransferError, VERSION,
-    tables::{TABLES, Table},
-};
+use super::{FORMAT, Header, PATIENT, Progress, TRAILER_START, Trailer, TransferError, VERSION};
+use crate::rooms::{self, ExportTable};
 
 /// Rows inserted by one statement.
 const BATCH_ROWS_MAX: usize = 500;
@@ -71,7 +69,7 @@ async fn clear(connection: &mut PgConnection) -> Result<i64, TransferError> {
     sqlx::query("LOCK TABLE shop, shard, journal, account, product, orders IN ACCESS EXCLUSIVE MODE")
         .execute(&mut *connection)
         .await?;
-    for table in TABLES.iter().filter(|table| !WRITTEN_WHEN_OPENED.contains(&table.name)) {
+    for table in rooms::tables().filter(|table| !WRITTEN_WHEN_OPENED.contains(&table.name)) {
         if sqlx::query_scalar(table.any).fetch_one(&mut *connection).await? {
             return Err(TransferError::NotEmpty { table: table.name });
         }
@@ -167,10 +165,10 @@ impl<R: BufRead> Lines<'_, R> {
         Ok(header)
     }
 
-    fn row(&self) -> Result<(&'static Table, &RawValue), TransferError> {
+    fn row(&self) -> Result<(&'static ExportTable, &RawValue), TransferError> {
         let unreadable = TransferError::Line { line: self.number };
         let Ok(row) = serde_json::from_slice::<Row<'_>>(&self.line) else { return Err(unreadable) };
-        let table = TABLES.iter().find(|table| table.name == row.t).ok_or(unreadable)?;
+        let table = rooms::tables().find(|table| table.name == row.t).ok_or(unreadable)?;
         Ok((table, row.r))
     }
 
@@ -182,19 +180,19 @@ impl<R: BufRead> Lines<'_, R> {
 /// Rows of one table, as a JSON array that is not closed yet.
 #[derive(Default)]
 struct Batch {
-    table: Option<&'static Table>,
+    table: Option<&'static ExportTable>,
     rows: usize,
     json: String,
 }
 
 impl Batch {
-    fn takes(&self, table: &Table, row: &RawValue) -> bool {
+    fn takes(&self, table: &ExportTable, row: &RawValue) -> bool {
         self.table.is_none_or(|own| own.name == table.name)
             && self.rows < BATCH_ROWS_MAX
             && (self.rows == 0 || self.json.len() + row.get().len() < BATCH_BYTES_MAX)
     }
 
-    fn push(&mut self, table: &'static Table, row: &RawValue) {
+    fn push(&mut self, table: &'static ExportTable, row: &RawValue) {
         self.json.push(if self.rows == 0 { '[' } else { ',' });
         self.json.push_str(row.get());
         self.table = Some(table);

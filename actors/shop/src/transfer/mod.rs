@@ -14,7 +14,6 @@
 
 mod export;
 mod import;
-mod tables;
 #[cfg(test)]
 mod tests;
 

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, error::Error, io::Cursor};
 
-use super::{tables::TABLES, *};
+use super::*;
+use crate::rooms;
 use stampede_platform::engine::{Database, Source};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -114,7 +115,7 @@ async fn every_table_is_moved(database: &Database) -> Outcome {
             .await?;
     tables.retain(|table| !LEFT.contains(&table.as_str()));
     tables.sort();
-    let mut moved: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+    let mut moved: Vec<&str> = rooms::tables().map(|table| table.name).collect();
     moved.sort_unstable();
     assert_eq!(tables, moved, "a table of the schema is not moved, or one that is moved is gone");
     Ok(())
@@ -157,7 +158,7 @@ async fn fingerprints(
 ) -> Result<BTreeMap<&'static str, (i64, Option<String>)>, sqlx::Error> {
     let mut connection = database.connection().await?;
     let mut all = BTreeMap::new();
-    for table in &TABLES {
+    for table in rooms::tables() {
         let name = table.name;
         let sql = format!("SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {name} AS t");
         all.insert(name, sqlx::query_as(&sql).fetch_one(&mut *connection).await?);

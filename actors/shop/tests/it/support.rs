@@ -23,6 +23,7 @@ use stampede_platform::{
 use stampede_shop::{
     actors::Actors,
     projections::{Projector, ProjectorMetrics},
+    rooms,
     sagas::{Driver, SagaMetrics},
 };
 use tokio::{sync::oneshot, task::JoinSet};
@@ -220,8 +221,9 @@ impl Node {
         let (database, journal) = (&self.database, &self.scribe.journal);
         let dead_letters = IntCounterVec::new(Opts::new("p", "p"), &["saga"]).expect("a counter");
         let metrics = SagaMetrics { lag: gauge(), under_way: gauge(), dead_letters };
-        let driver =
-            Driver::open(database, journal, self.actors.clone(), metrics).await.expect("the driver opens");
+        let driver = Driver::open(database, journal, self.actors.clone(), rooms::sagas(), metrics)
+            .await
+            .expect("the driver opens");
         self.tasks.spawn(driver.run());
         self.project().await;
     }
@@ -229,7 +231,7 @@ impl Node {
     pub async fn project(&mut self) {
         let seconds = Histogram::with_opts(HistogramOpts::new("h", "h")).expect("a histogram");
         let metrics = ProjectorMetrics { lag: gauge(), seconds };
-        let projector = Projector::open(&self.database, &self.scribe.journal, metrics)
+        let projector = Projector::open(&self.database, &self.scribe.journal, rooms::projections(), metrics)
             .await
             .expect("the projector opens");
         self.tasks.spawn(projector.run());

@@ -11,7 +11,10 @@ use serde::Serialize;
 use stampede_loadtest::client::Endpoint;
 use stampede_platform::engine::Database;
 use stampede_server::problem::chain;
-use stampede_shop::projections::{self, reconcile::Report};
+use stampede_shop::{
+    projections::{self, reconcile::Report},
+    rooms,
+};
 
 use super::{DONE, Failure, Settings, administrator, offline, say, serve::in_system, tell};
 use crate::config::Config;
@@ -104,7 +107,7 @@ async fn in_database(database: &Database, repair: bool, otherwise: &str) -> Resu
     if !database.is_embedded() {
         offline::refuse_if_running(database, otherwise).await?;
     }
-    let report = match projections::catch_up(database).await {
+    let report = match projections::catch_up(database, &rooms::projections()).await {
         Ok(taken) => {
             if taken > 0 {
                 tell(&format!("the tables have taken in {taken} events that they lacked"));
@@ -129,7 +132,7 @@ async fn in_database(database: &Database, repair: bool, otherwise: &str) -> Resu
 
 async fn rebuilt(database: &Database, compared: &'static [&'static str]) -> Result<Outcome, Failure> {
     tell("making the tables anew from the journal");
-    let events = projections::rebuild(database).await?;
+    let events = projections::rebuild(database, &rooms::projections()).await?;
     tell(&format!("the tables have taken in {events} events"));
     Ok(outcome(compared, projections::reconcile::reconcile(database, None).await?, true))
 }

@@ -10,14 +10,13 @@ use actix_web::web::Data;
 use rand::RngCore as _;
 use stampede_platform::{
     cluster::{
-        Broadcaster, Directories, Link, Node, Nodes, Ownership, Relay, RoutingTable, Seal, Server, Traces,
-        discoverable,
+        Broadcaster, Link, Node, Nodes, Ownership, Relay, RoutingTable, Seal, Server, Traces, discoverable,
     },
     engine::{
         Database, DatabaseError, NatsError, OpenError, Source, connect_nats, limits::DATABASE_ANSWER_MS,
     },
     journal::{FenceError, Journal, Outbox, OwnedShards, Writer, initialize, limits::SHARDS},
-    runtime::{Loader, Registry, Router, Runtime},
+    runtime::{Loader, Router, Runtime},
 };
 use stampede_server::{
     auth::{self, SignerError},
@@ -26,7 +25,8 @@ use stampede_server::{
 use stampede_shop::{
     actors::Actors,
     projections::{self, Projector},
-    records::{RECORD_KINDS, account::Revocations, catalog::Catalog, idempotency, remembered},
+    records::{account::Revocations, catalog::Catalog, idempotency, remembered},
+    rooms,
     sagas::{Deadlines, Driver},
     services::{Parts, Services, Settings, ShopMetrics},
 };
@@ -154,14 +154,14 @@ impl RunningShop {
     /// system over a multi-threaded runtime.
     pub async fn open(config: &Config) -> Result<Self, ShopError> {
         Database::wait_for(&source(config)).await?;
-        let database = open_database(&config).await?;
+        let database = open_database(config).await?;
         let families = metrics::Families::register(prometheus::default_registry())?;
         let owned_shards = Arc::new(OwnedShards::new(SHARDS));
         let node = config.cluster.name();
         let (journal, writer) = Writer::new(database.clone(), &node, owned_shards.clone(), families.writer);
         let writer = tokio::spawn(writer.run());
         let routing = RoutingTable::new(&node, owned_shards.clone());
-        let link = Linked::open(&config, &node).await?;
+        let link = Linked::open(config, &node).await?;
         let replicas = usize::from(config.nats.replicas);
         let router: Box<dyn Router> = match &link {
             Some(Linked { client, seal }) => {
@@ -182,10 +182,8 @@ impl RunningShop {
             arbiters: (0..cores()).map(|_| Arbiter::new().handle()).collect(),
             started: Instant::now(),
         });
-        let (stock, stock_supervisor) = Registry::new(runtime.clone());
-        let (order, order_supervisor) = Registry::new(runtime.clone());
-        let (cart, cart_supervisor) = Registry::new(runtime);
-        let directories: Directories = Arc::new(vec![stock.clone(), order.clone(), cart.clone()]);
+        let (actors, supervisors) = Actors::new(&runtime);
+        let directories = actors.directories();
         let others = || link.as_ref().map(|link| (link.client.clone(), link.seal.clone()));
         let ownership = Ownership::new(
             database.clone(),
@@ -202,24 +200,23 @@ impl RunningShop {
             Server::start(client, seal, &owned_shards, &directories, replicas, families.link.clone());
         }
         ownership.begin().await?;
-        let actors = Actors { stock, order, cart };
-        let driver = Driver::open(&database, &journal, actors.clone(), families.sagas).await?;
-        let projector = Projector::open(&database, &journal, families.projector).await?;
+        let driver =
+            Driver::open(&database, &journal, actors.clone(), rooms::sagas(), families.sagas).await?;
+        let projector =
+            Projector::open(&database, &journal, rooms::projections(), families.projector).await?;
         let mut tasks = vec![
             tokio::spawn(ownership.clone().run(families.link.refused.clone())),
             tokio::spawn(revocations.clone().keep(database.clone())),
             tokio::spawn(loading.run()),
-            tokio::spawn(stock_supervisor.run()),
-            tokio::spawn(order_supervisor.run()),
-            tokio::spawn(cart_supervisor.run()),
             tokio::spawn(driver.run()),
             tokio::spawn(projector.run()),
             tokio::spawn(Deadlines::new(database.clone(), actors.clone()).run()),
             tokio::spawn(idempotency::keep_swept(database.clone())),
-            tokio::spawn(Outbox::new(database.clone(), journal.clone(), RECORD_KINDS.to_vec()).run()),
+            tokio::spawn(Outbox::new(database.clone(), journal.clone(), rooms::records()).run()),
             tokio::spawn(gauge_sales(database.clone(), families.shop.clone())),
             writer,
         ];
+        tasks.extend(supervisors.into_iter().map(tokio::spawn));
         if let Some(Linked { client, seal }) = &link {
             let tables = (&database, &journal);
             let relay = Relay::open(tables, client, replicas, TRACES, families.relay).await?;

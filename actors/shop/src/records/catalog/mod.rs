@@ -34,6 +34,7 @@ pub use create::{Created, InitialStock};
 pub use error::{ReadError, WriteError};
 pub use list::{Page, ProductFilter, SortBy, SortOrder};
 pub use model::{Offer, Product, ProductStatus, Sku, SkuStatus, Specs, UnknownWord};
+pub use outbox::{PRODUCT, PRODUCT_EVENTS};
 pub use read::Stale;
 pub use seed::SeedError;
 pub use validate::{NewProduct, NewSku};

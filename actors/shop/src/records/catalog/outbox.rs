@@ -2,8 +2,18 @@
 
 use serde::Serialize;
 use sqlx::{PgConnection, types::Json};
+use stampede_platform::journal::RecordKind;
 
 use super::{create::InitialStock, model::Product};
+
+/// The kind of a product in the journal.
+pub const PRODUCT: &str = "product";
+
+/// Products, as the outbox relays them.
+pub const PRODUCT_EVENTS: RecordKind = RecordKind {
+    kind: PRODUCT,
+    events: &[ProductEvent::Created.as_str(), ProductEvent::Updated.as_str(), ProductEvent::Deleted.as_str()],
+};
 
 /// The payload's shape; older ones stay readable.
 const SCHEMA: u16 = 1;
@@ -37,7 +47,7 @@ struct Row<'a> {
 struct Payload<'a> {
     schema: u16,
     product: &'a Product,
-    /// Units that new SKUs begin with, in case whoever made them did not live to stock them.
+    /// Units that new SKUs begin with, in case the node that made them dies before it stocks them.
     initial_stock: Vec<&'a InitialStock>,
 }
 
@@ -62,11 +72,12 @@ pub(super) async fn append(
         .collect();
     sqlx::query(
         "INSERT INTO outbox (record_kind, record_id, version, event_type, payload)
-         SELECT 'product', record_id, version, $2::text, payload
+         SELECT $3::text, record_id, version, $2::text, payload
          FROM jsonb_to_recordset($1::jsonb) AS r (record_id text, version bigint, payload jsonb)",
     )
     .bind(Json(rows))
     .bind(event.as_str())
+    .bind(PRODUCT)
     .execute(connection)
     .await
     .map(drop)

@@ -1,14 +1,14 @@
-//! What a run of entries changes in the tables, gathered so that each table is written once.
+//! What a run of stock events changes in the tables.
 
 use std::collections::BTreeMap;
 
-use stampede_domain::{
-    order::{self, Order},
-    stock::{self, Pool, Stock, Terms},
-};
-use stampede_kernel::{Entity, OrderNo, ShardId};
-use stampede_platform::journal::{Entry, Position, Run};
+use futures_util::future::BoxFuture;
+use sqlx::PgConnection;
+use stampede_domain::stock::{self, Pool, Stock, Terms};
+use stampede_platform::journal::Entry;
 use uuid::Uuid;
+
+use super::{Projection, ProjectionOf};
 
 /// The regular pool's id in the tables.
 pub(super) const REGULAR: Uuid = Uuid::nil();
@@ -21,34 +21,38 @@ pub(super) enum SaleChange {
     Closed(stampede_kernel::Timestamp),
 }
 
+/// What a run of stock events changes: in the tables of units, and in that of flash sales.
 #[derive(Debug, Default)]
-pub(super) struct Changes {
+pub(super) struct StockChanges {
     /// What is added to each pool; ordered, so that rows are always locked in one order.
     pub pools: BTreeMap<(Uuid, Uuid), Pool>,
     pub received: BTreeMap<Uuid, i64>,
     pub sales: Vec<(Uuid, SaleChange)>,
-    /// Events of each order, in order.
-    pub orders: BTreeMap<OrderNo, Vec<std::sync::Arc<order::Event>>>,
-    pub runs: BTreeMap<ShardId, Run>,
 }
 
-impl Changes {
-    pub(super) fn of(entries: &[Entry]) -> Result<Self, serde_json::Error> {
-        let mut changes = Self::default();
-        for entry in entries {
-            let Position { shard, seq } = entry.position;
-            changes.runs.entry(shard).or_insert(Run { from: seq - 1, to: seq }).to = seq;
-            if &*entry.kind == Order::KIND {
-                let order_no: OrderNo = entry.id.parse().map_err(serde::de::Error::custom)?;
-                changes.orders.entry(order_no).or_default().push(entry.event()?);
-            } else if &*entry.kind == Stock::KIND {
-                let sku: Uuid = entry.id.parse().map_err(serde::de::Error::custom)?;
-                changes.stock(sku, &*entry.event::<stock::Event>()?);
-            }
+/// The projection of stock.
+pub const STOCK: ProjectionOf = ProjectionOf {
+    new: || Box::<StockChanges>::default(),
+    clear: &["DELETE FROM stock_pool", "DELETE FROM stock_ledger", "DELETE FROM flash_sale"],
+};
+
+impl Projection for StockChanges {
+    fn gather(&mut self, entry: &Entry) -> Result<(), serde_json::Error> {
+        if let Some((sku, event)) = entry.event_of::<Stock>()? {
+            self.stock(sku.0, &event);
         }
-        Ok(changes)
+        Ok(())
     }
 
+    fn write<'a>(&'a self, connection: &'a mut PgConnection) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            super::stock::write(connection, self).await?;
+            super::sales::write(connection, &self.sales).await
+        })
+    }
+}
+
+impl StockChanges {
     fn stock(&mut self, sku: Uuid, event: &stock::Event) {
         match event {
             stock::Event::Initialized { quantity: units, .. }
