@@ -15,6 +15,7 @@ pub mod report;
 pub mod setup;
 pub mod shop;
 pub mod tally;
+mod tls;
 mod wire;
 
 #[cfg(test)]
@@ -51,8 +52,6 @@ const USERS: usize = 1_000;
 pub enum LoadtestError {
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error("{server} cannot be reached")]
-    Unreachable { server: String, source: io::Error },
     #[error("{failed} of {wanted} connections to {server} could not be opened; is `ulimit -n` large enough?")]
     Connections { failed: u64, wanted: usize, server: String },
     #[error("there is nobody to buy")]
@@ -92,7 +91,7 @@ The administrator's password comes from STAMPEDE_ADMIN_PASSWORD. With it buyers 
 stock's ledger is proved; without it give --tokens, and what stays unchecked is said.
 Exit status: 0 every check held, 1 a check failed or the work could not be done, 2 wrong usage.")]
 pub struct LoadtestArgs {
-    /// The server, as http://host:port
+    /// The server, as http://host:port or https://host:port
     #[arg(long, value_name = "URL")]
     pub url: Endpoint,
     /// The flash sale to buy from
@@ -205,7 +204,7 @@ async fn run_as(args: LoadtestArgs, admin_password: Option<String>) -> Result<Re
         }
         None => None,
     };
-    let mut shop = Shop::new(args.url.clone(), admin_password);
+    let mut shop = Shop::new(args.url.clone(), admin_password)?;
     let buyers = buyers(&mut shop, &args).await?;
     let flash_sale = match (args.flash_sale, args.stock) {
         (Some(id), _) => id,

@@ -107,7 +107,7 @@ impl Demo {
 
     /// Runs the sale over HTTP and tells how it went; answers whether every check held.
     async fn sell(&self, endpoint: Endpoint, token: String) -> Result<bool, Failure> {
-        let mut shop = stampede_loadtest::Shop::with_token(endpoint.clone(), token);
+        let mut shop = stampede_loadtest::Shop::with_token(endpoint.clone(), token)?;
         note(&format!("[3/5] making {} buyers", self.buyers));
         let buyers =
             stampede_loadtest::setup::users(&mut shop, usize::try_from(self.buyers)?, |_| {}).await?;

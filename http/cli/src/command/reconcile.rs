@@ -28,7 +28,7 @@ actors' memory when a running server is asked (--url; STAMPEDE_ADMIN_PASSWORD mu
 of its user admin). Reads the whole journal: for quiet hours.
 Exit status: 0 everything agrees, 1 it does not or could not be compared, 2 wrong usage.")]
 pub struct Reconcile {
-    /// Ask the server at this address, as http://host:port
+    /// Ask the server at this address, as http://host:port or https://host:port
     #[arg(long, value_name = "URL")]
     url: Option<Endpoint>,
     /// Make the tables anew from the journal if they differ; only while no server runs

@@ -40,7 +40,7 @@ pub struct Token {
     /// The file to write, one token a line; stdout without it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Let the server at this address make them, as http://host:port
+    /// Let the server at this address make them, as http://host:port or https://host:port
     #[arg(long, value_name = "URL")]
     url: Option<Endpoint>,
     #[command(flatten)]
