@@ -9,6 +9,7 @@ mod bad_input;
 mod balancer;
 mod cart;
 mod catalog;
+mod command_line;
 mod connections;
 mod crash;
 mod crowd;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         balancer::cases(),
         cart::cases(),
         catalog::cases(),
+        command_line::cases(),
         connections::cases(),
         crash::cases(),
         crowd::cases(),

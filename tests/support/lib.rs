@@ -22,6 +22,7 @@ mod run;
 mod shop;
 mod stampede;
 mod subscriber;
+mod tls;
 mod traffic;
 
 pub use certificates::Certificates;
@@ -39,6 +40,7 @@ pub use run::{Body, Case, run};
 pub use shop::{ADMIN_PASSWORD, Buyer, Engine, FlashSale, Product, SIGNING_KEY, Shop, ShopSetup, shown};
 pub use stampede::{Launch, Stampede, binary, workspace};
 pub use subscriber::{Heard, Subscriber};
+pub use tls::TlsFront;
 pub use traffic::{Bought, NO_ANSWER, Traffic, Waits, all_there};
 
 pub use sqlx;

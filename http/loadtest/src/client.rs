@@ -1,45 +1,55 @@
-//! A small HTTP/1.1 client for JSON, on hyper's connection and nothing above it.
+//! What the command line asks of a running server: JSON over HTTP/1.1, with TLS where the address is
+//! `https://`.
 //!
-//! Owns one keep-alive connection to one server and opens it again when it is gone. The command
-//! line speaks to a running server with it, and the load test sets up and proves with it; the load
-//! itself goes over `loadtest::wire`. `http://` only: to reach a server behind TLS, speak to the
-//! node that the balancer stands before.
+//! hyper's pooled client does the work; here it learns what the product's answers mean, and its errors
+//! become sentences. The load itself goes over [`crate::wire`].
 
-use std::{fmt, io, str::FromStr, time::Duration};
+use std::{error::Error, fmt, io, str::FromStr, time::Duration};
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{
-    Method, Request, Response, StatusCode, Uri,
-    body::{Bytes, Incoming},
-    client::conn::http1::{self, SendRequest},
-    header,
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri, body::Bytes, header};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::TokioExecutor,
 };
-use hyper_util::rt::TokioIo;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::net::TcpStream;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use tokio_rustls::rustls::{self, CertificateError, RootCertStore};
+
+use crate::tls::{self, TlsError};
 
 /// The largest answer that is read.
 const BODY_BYTES_MAX: usize = 64 << 20;
-/// How long an answer may take unless the caller says otherwise.
+/// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Times that a request which never left is sent on a fresh connection.
-const RECONNECTS_MAX: u32 = 2;
 
 /// Why there is no answer, or not the one that was hoped for.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("`{url}` is not a usable server address: {cause}")]
     Url { url: String, cause: &'static str },
-    #[error("no connection to {authority}")]
-    Connect { authority: String, source: io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("no connection to {authority}: {cause}")]
+    Connect { authority: String, cause: String },
+    #[error("{authority} does not answer in TLS; perhaps http:// is meant")]
+    NotTls { authority: String },
+    #[error(
+        "the certificate of {authority} is not trusted: no authority known here has signed it; \
+         SSL_CERT_FILE may name a file with its authority's certificate"
+    )]
+    Untrusted { authority: String },
+    #[error("the certificate of {authority} is not valid")]
+    Certificate { authority: String, source: rustls::Error },
+    #[error("{authority} does not answer in HTTP; perhaps https:// is meant")]
+    NotHttp { authority: String },
     #[error("{method} {path} could not be written as a request")]
     Request { method: Method, path: String },
-    #[error("{method} {path}: the connection was lost before the answer had come")]
-    Lost { method: Method, path: String, source: hyper::Error },
-    #[error("{method} {path}: no answer within {seconds} s")]
-    Timeout { method: Method, path: String, seconds: u64 },
-    #[error("{method} {path}: the answer broke off or was larger than {} MiB", BODY_BYTES_MAX >> 20)]
-    Body { method: Method, path: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("{method} {path}: the connection was lost before the answer was complete: {cause}")]
+    Lost { method: Method, path: String, cause: String },
+    #[error("{method} {path}: no answer within {} s", TIMEOUT.as_secs())]
+    Timeout { method: Method, path: String },
     #[error("{method} {path} was refused: {refusal}")]
     Refused { method: Method, path: String, refusal: Refusal },
     #[error("{path}: the answer is not the JSON that was expected")]
@@ -61,8 +71,6 @@ pub struct Refusal {
     /// The problem's stable code; `http_<status>` if the answer was no problem document.
     pub code: String,
     pub detail: String,
-    /// Seconds to wait, from `Retry-After`.
-    pub retry_after: Option<u64>,
 }
 
 impl fmt::Display for Refusal {
@@ -75,6 +83,7 @@ impl fmt::Display for Refusal {
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
+    encrypted: bool,
     host: String,
     port: u16,
     authority: String,
@@ -87,14 +96,12 @@ impl FromStr for Endpoint {
     fn from_str(url: &str) -> Result<Self, ClientError> {
         let refuse = |cause| ClientError::Url { url: url.to_owned(), cause };
         let uri: Uri = url.parse().map_err(|_| refuse("write it as http://host:port"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(refuse("TLS is not spoken here; name the node's own http:// address"));
-            }
-            Some(_) => return Err(refuse("only http:// is spoken here")),
-            None => return Err(refuse("it lacks http:// in front")),
-        }
+        let encrypted = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            Some(_) => return Err(refuse("it must start with http:// or https://")),
+            None => return Err(refuse("it lacks http:// or https:// in front")),
+        };
         if uri.query().is_some() {
             return Err(refuse("it has a query"));
         }
@@ -103,8 +110,9 @@ impl FromStr for Endpoint {
             return Err(refuse("it holds a user name or a password"));
         }
         Ok(Self {
+            encrypted,
             host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(80),
+            port: authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 }),
             authority: authority.as_str().to_owned(),
             base: uri.path().trim_end_matches('/').to_owned(),
         })
@@ -124,99 +132,61 @@ impl Endpoint {
         format!("{}{path}", self.base)
     }
 
-    /// Opens a connection that sends small writes at once.
-    pub async fn connect(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+    /// Whether it is spoken to in TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// The name or address of the machine, without the brackets of IPv6.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, also where the address leaves it out.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// That there is no connection, and why.
+    pub(crate) fn unconnected(&self, cause: &dyn Error) -> ClientError {
+        ClientError::Connect { authority: self.authority.clone(), cause: cause.to_string() }
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.base)
+        let scheme = if self.encrypted { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.base)
     }
 }
 
-/// One request.
-#[derive(Debug, Clone)]
-pub struct Call<'a> {
-    method: Method,
-    path: &'a str,
-    bearer: Option<&'a str>,
-    idempotency_key: Option<&'a str>,
-    body: Option<Bytes>,
-}
-
-impl<'a> Call<'a> {
-    /// A request without a body.
-    #[must_use]
-    pub fn new(method: Method, path: &'a str) -> Self {
-        Self { method, path, bearer: None, idempotency_key: None, body: None }
-    }
-
-    /// A GET.
-    #[must_use]
-    pub fn get(path: &'a str) -> Self {
-        Self::new(Method::GET, path)
-    }
-
-    /// A POST of `body` as JSON.
-    ///
-    /// # Errors
-    /// When `body` cannot be written as JSON.
-    pub fn post(path: &'a str, body: &impl Serialize) -> Result<Self, ClientError> {
-        let body = serde_json::to_vec(body)
-            .map_err(|source| ClientError::Decode { path: path.to_owned(), source })?;
-        Ok(Self { body: Some(body.into()), ..Self::new(Method::POST, path) })
-    }
-
-    /// With an access token, instead of the client's own.
-    #[must_use]
-    pub fn bearer(self, token: &'a str) -> Self {
-        Self { bearer: Some(token), ..self }
-    }
-
-    /// With an `Idempotency-Key`.
-    #[must_use]
-    pub fn idempotency_key(self, key: &'a str) -> Self {
-        Self { idempotency_key: Some(key), ..self }
-    }
-}
-
-/// A 2xx answer, whole.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub body: Bytes,
-}
-
-/// A client with one connection. Requests go one after the other; open several clients for several
-/// at once.
+/// A client of one server. Its clones share its connections, one for each request under way.
+#[derive(Clone)]
 pub struct Client {
     endpoint: Endpoint,
-    bearer: Option<String>,
-    timeout: Duration,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl Client {
     /// A client of `endpoint`; it connects with the first request.
-    #[must_use]
-    pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, bearer: None, timeout: TIMEOUT, connection: None }
-    }
-
-    /// The access token of every request that brings none of its own.
-    #[must_use]
-    pub fn with_bearer(self, token: String) -> Self {
-        Self { bearer: Some(token), ..self }
-    }
-
-    /// How long one answer may take.
-    #[must_use]
-    pub fn with_timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
+    ///
+    /// # Errors
+    /// When the endpoint is encrypted and no certificate authority is trusted here.
+    pub fn new(endpoint: Endpoint) -> Result<Self, ClientError> {
+        let authorities = if endpoint.encrypted { tls::authorities()? } else { RootCertStore::empty() };
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        // The scheme is checked by the connector around it.
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls::config(authorities)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        Ok(Self { endpoint, http: legacy::Client::builder(TokioExecutor::new()).build(connector) })
     }
 
     /// The server that this client speaks to.
@@ -225,183 +195,163 @@ impl Client {
         &self.endpoint
     }
 
-    /// Sends `call` and reads its answer as JSON.
+    /// GETs `path` as JSON, with an access token if there is one.
     ///
     /// # Errors
     /// Every variant of [`ClientError`]; an answer other than 2xx is `Refused`.
-    pub async fn json<T: DeserializeOwned>(&mut self, call: Call<'_>) -> Result<T, ClientError> {
-        let path = call.path;
-        let answer = self.send(call).await?;
-        serde_json::from_slice(&answer.body)
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, token: Option<&str>) -> Result<T, ClientError> {
+        self.json(Method::GET, path, token, Bytes::new()).await
+    }
+
+    /// POSTs `body` to `path` and reads the answer as JSON, with an access token if there is one.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: Option<&str>,
+        body: &Value,
+    ) -> Result<T, ClientError> {
+        self.json(Method::POST, path, token, body.to_string().into()).await
+    }
+
+    async fn json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Bytes,
+    ) -> Result<T, ClientError> {
+        let answer = tokio::time::timeout(TIMEOUT, self.exchange(&method, path, token, body)).await;
+        let answer = answer.map_err(|_| ClientError::Timeout { method, path: path.to_owned() })??;
+        serde_json::from_slice(&answer)
             .map_err(|source| ClientError::Decode { path: path.to_owned(), source })
     }
 
-    /// GETs `path` as JSON.
-    ///
-    /// # Errors
-    /// As [`Client::json`].
-    pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, ClientError> {
-        self.json(Call::get(path)).await
-    }
-
-    /// POSTs `body` to `path` and reads the answer as JSON.
-    ///
-    /// # Errors
-    /// As [`Client::json`].
-    pub async fn post<T: DeserializeOwned>(
-        &mut self,
+    async fn exchange(
+        &self,
+        method: &Method,
         path: &str,
-        body: &impl Serialize,
-    ) -> Result<T, ClientError> {
-        self.json(Call::post(path, body)?).await
-    }
-
-    /// Sends `call` and reads its answer.
-    ///
-    /// # Errors
-    /// Every variant of [`ClientError`] but `Decode`; an answer other than 2xx is `Refused`.
-    pub async fn send(&mut self, call: Call<'_>) -> Result<Answer, ClientError> {
-        let (method, path) = (call.method.clone(), call.path.to_owned());
-        match tokio::time::timeout(self.timeout, self.exchange(call)).await {
-            Ok(answered) => answered,
-            Err(_) => {
-                // The late answer must not be taken for the next request's.
-                self.connection = None;
-                Err(ClientError::Timeout { method, path, seconds: self.timeout.as_secs() })
-            }
-        }
-    }
-
-    async fn exchange(&mut self, call: Call<'_>) -> Result<Answer, ClientError> {
-        let (method, path) = (call.method.clone(), call.path.to_owned());
-        let response = self.response(call).await?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let collected = Limited::new(response.into_body(), BODY_BYTES_MAX).collect().await;
-        let body = match collected {
-            Ok(body) => body.to_bytes(),
-            Err(source) => {
-                self.connection = None;
-                return Err(ClientError::Body { method, path, source });
-            }
-        };
-        if status.is_success() {
-            return Ok(Answer { status: status.as_u16(), body });
-        }
-        let retry_after = headers.get(header::RETRY_AFTER).and_then(|text| text.to_str().ok()?.parse().ok());
-        Err(ClientError::Refused { method, path, refusal: refusal(status, &body, retry_after) })
-    }
-
-    /// Sends `call`, on a fresh connection if the old one was closed before it left.
-    async fn response(&mut self, call: Call<'_>) -> Result<Response<Incoming>, ClientError> {
-        let mut request = self.request(&call)?;
-        let mut reconnects = 0;
-        loop {
-            let connection = self.connection().await?;
-            match connection.try_send_request(request).await {
-                Ok(response) => return Ok(response),
-                Err(mut failed) => {
-                    self.connection = None;
-                    match failed.take_message() {
-                        Some(unsent) if reconnects < RECONNECTS_MAX => request = unsent,
-                        Some(_) | None => {
-                            let source = failed.into_error();
-                            return Err(ClientError::Lost {
-                                method: call.method,
-                                path: call.path.to_owned(),
-                                source,
-                            });
-                        }
-                    }
-                    reconnects += 1;
-                }
-            }
-        }
-    }
-
-    fn request(&self, call: &Call<'_>) -> Result<Request<Full<Bytes>>, ClientError> {
+        token: Option<&str>,
+        body: Bytes,
+    ) -> Result<Bytes, ClientError> {
         let mut request = Request::builder()
-            .method(call.method.clone())
-            .uri(self.endpoint.target(call.path))
-            .header(header::HOST, self.endpoint.authority())
+            .method(method.clone())
+            .uri(format!("{}{path}", self.endpoint))
             .header(header::ACCEPT, "application/json");
-        if let Some(token) = call.bearer.or(self.bearer.as_deref()) {
+        if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        if let Some(key) = call.idempotency_key {
-            request = request.header("idempotency-key", key);
-        }
-        if call.body.is_some() {
+        if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        request
-            .body(Full::new(call.body.clone().unwrap_or_default()))
-            .map_err(|_| ClientError::Request { method: call.method.clone(), path: call.path.to_owned() })
-    }
-
-    async fn connection(&mut self) -> Result<&mut SendRequest<Full<Bytes>>, ClientError> {
-        let alive = match &mut self.connection {
-            Some(connection) => connection.ready().await.is_ok(),
-            None => false,
+        let request = request
+            .body(Full::new(body))
+            .map_err(|_| ClientError::Request { method: method.clone(), path: path.to_owned() })?;
+        let lost = |cause: &dyn Error| ClientError::Lost {
+            method: method.clone(),
+            path: path.to_owned(),
+            cause: cause.to_string(),
         };
-        let open = match self.connection.take() {
-            Some(connection) if alive => connection,
-            Some(_) | None => self.open().await?,
-        };
-        Ok(self.connection.insert(open))
+        let response = self.http.request(request).await.map_err(|error| {
+            let cause = root_cause(&error);
+            let connecting = error.is_connect();
+            self.known(cause)
+                .unwrap_or_else(|| if connecting { self.endpoint.unconnected(cause) } else { lost(cause) })
+        })?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| lost(root_cause(&*error)))?.to_bytes();
+        if head.status.is_success() {
+            return Ok(body);
+        }
+        let refusal = refusal(head.status, &body, &head.headers);
+        Err(ClientError::Refused { method: method.clone(), path: path.to_owned(), refusal })
     }
 
-    async fn open(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
-        let stream = self.endpoint.connect().await.map_err(|source| self.unconnected(source))?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|source| self.unconnected(io::Error::other(source)))?;
-        // It ends with the sender; what goes wrong on it is seen by the request under way.
-        tokio::spawn(async move {
-            drop(connection.await);
-        });
-        Ok(sender)
+    /// What a person can act upon, of all that may go wrong below HTTP.
+    fn known(&self, cause: &(dyn Error + 'static)) -> Option<ClientError> {
+        let authority = self.endpoint.authority.clone();
+        if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return Some(ClientError::NotHttp { authority });
+        }
+        let error = cause.downcast_ref::<rustls::Error>()?;
+        if let rustls::Error::InvalidCertificate(why) = error {
+            // The signature is bad where another authority has the same name.
+            let untrusted = [CertificateError::UnknownIssuer, CertificateError::BadSignature];
+            return Some(if untrusted.contains(why) {
+                ClientError::Untrusted { authority }
+            } else {
+                ClientError::Certificate { authority, source: error.clone() }
+            });
+        }
+        matches!(error, rustls::Error::InvalidMessage(_)).then_some(ClientError::NotTls { authority })
     }
+}
 
-    fn unconnected(&self, source: io::Error) -> ClientError {
-        ClientError::Connect { authority: self.endpoint.authority.clone(), source }
+/// The innermost error: what the libraries put around it says nothing to a person.
+fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut cause = error;
+    loop {
+        // An IO error does not give the error that it wraps as its source.
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let next = wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| cause.source());
+        match next {
+            Some(next) => cause = next,
+            None => return cause,
+        }
     }
 }
 
 /// A problem document, or as much of it as there is.
-fn refusal(status: StatusCode, body: &[u8], retry_after: Option<u64>) -> Refusal {
+fn refusal(status: StatusCode, body: &[u8], headers: &HeaderMap) -> Refusal {
     #[derive(Deserialize)]
     struct Problem {
         code: String,
         #[serde(default)]
         detail: String,
     }
-    let status = status.as_u16();
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     match serde_json::from_slice::<Problem>(body) {
-        Ok(problem) => Refusal { status, code: problem.code, detail: problem.detail, retry_after },
-        Err(_) => Refusal { status, code: format!("http_{status}"), detail: String::new(), retry_after },
+        Ok(Problem { code, detail }) => Refusal { status: status.as_u16(), code, detail },
+        Err(_) => Refusal {
+            status: status.as_u16(),
+            code: format!("http_{}", status.as_u16()),
+            detail: text(header::LOCATION).map(|to| format!("it leads to {to}")).unwrap_or_default(),
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
     use super::*;
 
     #[test]
-    fn an_address_is_http_with_a_host() -> Result<(), ClientError> {
+    fn an_address_has_a_scheme_and_a_host() -> Result<(), ClientError> {
         let plain: Endpoint = "http://127.0.0.1:8080".parse()?;
         assert_eq!((plain.authority(), plain.target("/live").as_str()), ("127.0.0.1:8080", "/live"));
         let below: Endpoint = "http://[::1]:9/shop/".parse()?;
-        assert_eq!((below.host.as_str(), below.target("/live").as_str()), ("::1", "/shop/live"));
-        let portless: Endpoint = "http://shop.example".parse()?;
-        assert_eq!(portless.port, 80);
+        assert_eq!((below.host(), below.target("/live").as_str()), ("::1", "/shop/live"));
+        for (url, encrypted, port) in
+            [("http://shop.example", false, 80), ("https://shop.example", true, 443)]
+        {
+            let portless: Endpoint = url.parse()?;
+            assert_eq!((portless.is_encrypted(), portless.port()), (encrypted, port));
+            assert_eq!(portless.to_string(), url);
+        }
         Ok(())
     }
 
     #[test]
     fn any_other_address_says_what_is_wrong() {
         for (url, hint) in [
-            ("https://shop.example", "TLS"),
-            ("ftp://shop.example", "only http://"),
+            ("ftp://shop.example", "http:// or https://"),
             ("127.0.0.1:8080", "http://"),
             ("http://admin:secret@shop.example", "password"),
             ("http://shop.example/?a=1", "query"),
@@ -414,10 +364,52 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_no_problem_is_named_by_its_status() {
-        let refused = refusal(StatusCode::BAD_GATEWAY, b"<html>", None);
+        let mut headers = HeaderMap::new();
+        let refused = refusal(StatusCode::BAD_GATEWAY, b"<html>", &headers);
         assert_eq!((refused.status, refused.code.as_str()), (502, "http_502"));
         let problem = br#"{"code":"sold_out","detail":"Nothing is left."}"#;
-        let refused = refusal(StatusCode::CONFLICT, problem, Some(1));
+        let refused = refusal(StatusCode::CONFLICT, problem, &headers);
         assert_eq!(refused.to_string(), "409 sold_out (Nothing is left.)");
+        headers.insert(header::LOCATION, header::HeaderValue::from_static("https://shop.example/"));
+        let elsewhere = refusal(StatusCode::MOVED_PERMANENTLY, b"", &headers);
+        assert_eq!(elsewhere.to_string(), "301 http_301 (it leads to https://shop.example/)");
+    }
+
+    /// What a client says about a server that answers every connection with `bytes` and closes it.
+    async fn told_of(bytes: &'static [u8]) -> Result<String, Box<dyn Error>> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let client = Client::new(format!("http://{}", listener.local_addr()?).parse()?)?;
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await?;
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                stream.read_buf(&mut request).await?;
+            }
+            stream.write_all(bytes).await
+        });
+        let answer = client.get::<Value>("/live", None).await;
+        serving.await??;
+        Ok(answer.map_or_else(|error| error.to_string(), |answer| answer.to_string()))
+    }
+
+    #[tokio::test]
+    async fn what_goes_wrong_below_http_is_one_clear_sentence() -> Result<(), Box<dyn Error>> {
+        for (bytes, told) in [
+            (&b"SSH-2.0-OpenSSH_9.9\r\n"[..], "does not answer in HTTP; perhaps https:// is meant"),
+            (b"", "GET /live: the connection was lost"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "before the answer was complete"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "{}"),
+        ] {
+            let message = told_of(bytes).await?;
+            assert!(message.contains(told), "{message}");
+        }
+        let closed = TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?;
+        let client = Client::new(format!("http://{closed}").parse()?)?;
+        let Err(error) = client.get::<Value>("/live", None).await else {
+            return Err("nobody answered".into());
+        };
+        let message = error.to_string();
+        assert!(message.starts_with(&format!("no connection to {closed}: Connection refused")), "{message}");
+        Ok(())
     }
 }

@@ -9,7 +9,6 @@
 use std::{
     cell::RefCell,
     io::Write as _,
-    net::SocketAddr,
     rc::Rc,
     sync::{
         Arc,
@@ -29,7 +28,7 @@ use super::{
     judge::{Bought, Judged, judge, settled},
     setup::Buyer,
     tally::Tally,
-    wire::Wire,
+    wire::{Target, Wire},
 };
 use crate::client::Endpoint;
 
@@ -100,7 +99,7 @@ pub struct Driven {
 /// What the threads of one run share.
 struct Shared {
     plan: Plan,
-    address: SocketAddr,
+    target: Target,
     parts: RequestParts,
     /// Set once every connection stands.
     start: std::sync::OnceLock<Instant>,
@@ -189,15 +188,12 @@ impl Shared {
         if plan.buyers.is_empty() {
             return Err(LoadtestError::NoBuyers);
         }
-        let unreachable = |source| LoadtestError::Unreachable { server: plan.endpoint.to_string(), source };
-        let address =
-            plan.endpoint.connect().await.and_then(|stream| stream.peer_addr()).map_err(unreachable)?;
         let purchases_max = match plan.tries {
             Some(tries) => plan.buyers.len() as u64 * u64::from(tries),
             None => u64::MAX,
         };
         Ok(Self {
-            address,
+            target: Target::of(&plan.endpoint).await?,
             parts: RequestParts::new(&plan),
             start: std::sync::OnceLock::new(),
             next: AtomicU64::new(0),
@@ -306,7 +302,7 @@ fn run_thread(
 }
 
 async fn run_connection(shared: Arc<Shared>, barrier: Arc<Barrier>, tally: Rc<RefCell<Tally>>) {
-    let mut wire = Wire::new(shared.address);
+    let mut wire = Wire::new(&shared.target);
     if wire.connect().await.is_err() {
         shared.unconnected.fetch_add(1, Ordering::Relaxed);
         shared.stop();
@@ -352,7 +348,7 @@ impl Shared {
 }
 
 /// Sends one purchase, again with the same key while its answer is lost and retries are left.
-async fn buy(shared: &Shared, wire: &mut Wire, request: &[u8], tally: &RefCell<Tally>) -> Bought {
+async fn buy(shared: &Shared, wire: &mut Wire<'_>, request: &[u8], tally: &RefCell<Tally>) -> Bought {
     let mut retries = 0;
     let mut maybe_bought = false;
     loop {

@@ -10,18 +10,19 @@ pub mod client;
 pub mod drive;
 mod judge;
 mod orders;
+pub mod output;
 pub mod proof;
 pub mod report;
 pub mod setup;
 pub mod shop;
 pub mod tally;
+mod tls;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
-    fs::File,
     io::{self, Write as _},
     path::PathBuf,
     sync::Arc,
@@ -37,7 +38,10 @@ pub use self::{
     setup::Buyer,
     shop::Shop,
 };
-use crate::client::{ClientError, Endpoint};
+use crate::{
+    client::{ClientError, Endpoint},
+    output::{Output, OutputError},
+};
 
 /// The environment variable that makes the load test an administrator.
 const ADMIN_PASSWORD: &str = "STAMPEDE_ADMIN_PASSWORD";
@@ -51,8 +55,6 @@ const USERS: usize = 1_000;
 pub enum LoadtestError {
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error("{server} cannot be reached")]
-    Unreachable { server: String, source: io::Error },
     #[error("{failed} of {wanted} connections to {server} could not be opened; is `ulimit -n` large enough?")]
     Connections { failed: u64, wanted: usize, server: String },
     #[error("there is nobody to buy")]
@@ -77,8 +79,8 @@ pub enum LoadtestError {
     Thread(#[source] io::Error),
     #[error("a thread of the load ended before its work")]
     ThreadLost,
-    #[error("the report could not be written to {path}")]
-    Json { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("the report could not be printed")]
     Print(#[source] io::Error),
     #[error("the shop does not hold what it must: {}", .0.failures().join("; "))]
@@ -92,7 +94,7 @@ The administrator's password comes from STAMPEDE_ADMIN_PASSWORD. With it buyers 
 stock's ledger is proved; without it give --tokens, and what stays unchecked is said.
 Exit status: 0 every check held, 1 a check failed or the work could not be done, 2 wrong usage.")]
 pub struct LoadtestArgs {
-    /// The server, as http://host:port
+    /// The server, as http://host:port or https://host:port
     #[arg(long, value_name = "URL")]
     pub url: Endpoint,
     /// The flash sale to buy from
@@ -196,16 +198,8 @@ async fn run_as(args: LoadtestArgs, admin_password: Option<String>) -> Result<Re
     if args.setup && admin_password.is_none() {
         return Err(LoadtestError::NoPassword);
     }
-    // A file that cannot be written is found out before the load, not after it.
-    let json = match &args.json {
-        Some(path) => {
-            let file =
-                File::create(path).map_err(|source| LoadtestError::Json { path: path.clone(), source })?;
-            Some((path, file))
-        }
-        None => None,
-    };
-    let mut shop = Shop::new(args.url.clone(), admin_password);
+    let json = args.json.as_deref().map(Output::open).transpose()?;
+    let mut shop = Shop::new(args.url.clone(), admin_password)?;
     let buyers = buyers(&mut shop, &args).await?;
     let flash_sale = match (args.flash_sale, args.stock) {
         (Some(id), _) => id,
@@ -224,10 +218,8 @@ async fn run_as(args: LoadtestArgs, admin_password: Option<String>) -> Result<Re
         note(&line);
     })
     .await?;
-    if let Some((path, mut file)) = json {
-        let broken = |source| LoadtestError::Json { path: path.clone(), source };
-        serde_json::to_writer_pretty(&mut file, &report).map_err(|error| broken(error.into()))?;
-        writeln!(file).map_err(broken)?;
+    if let Some(json) = json {
+        json.json(&report)?;
     }
     write!(io::stdout().lock(), "{report}").map_err(LoadtestError::Print)?;
     if report.held { Ok(report) } else { Err(LoadtestError::NotHeld(Box::new(report))) }

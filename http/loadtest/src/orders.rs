@@ -15,13 +15,13 @@ use super::{
     shop::{Order, Shop},
     tally::Acceptance,
 };
-use crate::client::{Call, Client, ClientError, Endpoint};
+use crate::client::{Client, ClientError};
 
 /// Acceptances up to which every order is read.
 pub(super) const ORDERS_READ_ALL_MAX: usize = 20_000;
 /// Orders read, at random, of more acceptances than that.
 pub(super) const ORDERS_SAMPLED: usize = 2_000;
-/// Connections that read orders.
+/// Orders read at once, each on a connection of its own.
 const READERS: usize = 16;
 /// Pause before an order that is not there yet, or was refused for now, is asked for again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -40,7 +40,7 @@ pub(super) struct OrdersRead {
 
 /// What every reader needs.
 struct Reading {
-    endpoint: Endpoint,
+    client: Client,
     buyers: Arc<[Buyer]>,
     chosen: Vec<Acceptance>,
     sale: FlashSaleId,
@@ -57,7 +57,7 @@ pub(super) async fn read(
     on_wait: &mut impl FnMut(&str),
 ) -> OrdersRead {
     let reading = Arc::new(Reading {
-        endpoint: shop.endpoint().clone(),
+        client: shop.client().clone(),
         buyers: Arc::clone(&claim.buyers),
         chosen: choose(&claim.tally.accepted),
         sale,
@@ -95,11 +95,10 @@ fn choose(accepted: &[Acceptance]) -> Vec<Acceptance> {
 
 /// Reads every [`READERS`]th order from `first` on.
 async fn read_every(reading: Arc<Reading>, first: usize) -> OrdersRead {
-    let mut client = Client::new(reading.endpoint.clone());
     let mut part = OrdersRead::default();
     for acceptance in reading.chosen.iter().skip(first).step_by(READERS) {
         part.read += 1;
-        let found = match read_one(&mut client, &reading, acceptance).await {
+        let found = match read_one(&reading, acceptance).await {
             Ok(order) => verify(&order, acceptance, &reading).map(|()| order),
             Err(error) => Err(error.to_string()),
         };
@@ -118,15 +117,11 @@ async fn read_every(reading: Arc<Reading>, first: usize) -> OrdersRead {
 }
 
 /// One order; what is not there yet, or not answered for now, is asked for again until the deadline.
-async fn read_one(
-    client: &mut Client,
-    reading: &Reading,
-    acceptance: &Acceptance,
-) -> Result<Order, ClientError> {
+async fn read_one(reading: &Reading, acceptance: &Acceptance) -> Result<Order, ClientError> {
     let path = format!("/api/v1/orders/{}", acceptance.order_no);
     let token = &reading.buyers[acceptance.buyer as usize].token;
     loop {
-        let error = match client.json(Call::get(&path).bearer(token)).await {
+        let error = match reading.client.get(&path, Some(token)).await {
             Ok(order) => return Ok(order),
             Err(error) => error,
         };

@@ -7,7 +7,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use stampede_kernel::{FlashSaleId, OrderNo, SkuId};
 
-use crate::client::{Call, Client, ClientError, Endpoint};
+use crate::client::{Client, ClientError, Endpoint};
 
 /// The administrator's name.
 const ADMIN: &str = "admin";
@@ -72,7 +72,7 @@ pub struct Item {
     pub quantity: u64,
 }
 
-/// The shop's public API with one connection, and the administrator's password if there is one.
+/// The shop's public API, and the administrator's password if there is one.
 pub struct Shop {
     client: Client,
     password: Option<String>,
@@ -81,21 +81,25 @@ pub struct Shop {
 
 impl Shop {
     /// A shop to be asked; it connects with the first question.
-    #[must_use]
-    pub fn new(endpoint: Endpoint, admin_password: Option<String>) -> Self {
-        Self { client: Client::new(endpoint), password: admin_password, token: None }
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn new(endpoint: Endpoint, admin_password: Option<String>) -> Result<Self, ClientError> {
+        Ok(Self { client: Client::new(endpoint)?, password: admin_password, token: None })
     }
 
     /// A shop to be asked with an administrator's token, for as long as that lasts.
-    #[must_use]
-    pub fn with_token(endpoint: Endpoint, token: String) -> Self {
-        Self { client: Client::new(endpoint), password: None, token: Some((token, Instant::now())) }
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn with_token(endpoint: Endpoint, token: String) -> Result<Self, ClientError> {
+        Ok(Self { client: Client::new(endpoint)?, password: None, token: Some((token, Instant::now())) })
     }
 
-    /// The server.
+    /// The client, for questions with other tokens.
     #[must_use]
-    pub fn endpoint(&self) -> &Endpoint {
-        self.client.endpoint()
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Whether there is a password to be administrator with.
@@ -107,29 +111,27 @@ impl Shop {
     /// GETs `path`, as administrator if there is a password.
     ///
     /// # Errors
-    /// As [`Client::json`].
+    /// As [`Client::get`].
     pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, ClientError> {
-        self.json(Call::get(path)).await
+        self.log_in().await?;
+        self.client.get(path, self.token()).await
     }
 
     /// POSTs `body` to `path`, as administrator if there is a password.
     ///
     /// # Errors
-    /// As [`Client::json`].
+    /// As [`Client::get`].
     pub async fn post<T: DeserializeOwned>(
         &mut self,
         path: &str,
         body: &serde_json::Value,
     ) -> Result<T, ClientError> {
-        self.json(Call::post(path, body)?).await
+        self.log_in().await?;
+        self.client.post(path, self.token(), body).await
     }
 
-    async fn json<T: DeserializeOwned>(&mut self, call: Call<'_>) -> Result<T, ClientError> {
-        self.log_in().await?;
-        match &self.token {
-            Some((token, _)) => self.client.json(call.bearer(token)).await,
-            None => self.client.json(call).await,
-        }
+    fn token(&self) -> Option<&str> {
+        self.token.as_ref().map(|(token, _)| token.as_str())
     }
 
     async fn log_in(&mut self) -> Result<(), ClientError> {
@@ -142,7 +144,7 @@ impl Shop {
             return Ok(());
         }
         let body = json!({"login": ADMIN, "password": password});
-        let answer: LoggedIn = self.client.post("/api/v1/auth/login", &body).await?;
+        let answer: LoggedIn = self.client.post("/api/v1/auth/login", None, &body).await?;
         self.token = Some((answer.access_token, Instant::now()));
         Ok(())
     }
@@ -150,7 +152,7 @@ impl Shop {
     /// A flash sale.
     ///
     /// # Errors
-    /// As [`Client::json`].
+    /// As [`Client::get`].
     pub async fn sale(&mut self, id: FlashSaleId) -> Result<Sale, ClientError> {
         self.get(&format!("/api/v1/flash-sales/{id}")).await
     }
@@ -158,7 +160,7 @@ impl Shop {
     /// A SKU's stock.
     ///
     /// # Errors
-    /// As [`Client::json`].
+    /// As [`Client::get`].
     pub async fn stock(&mut self, id: SkuId) -> Result<Stock, ClientError> {
         self.get(&format!("/api/v1/skus/{id}/stock")).await
     }
@@ -166,7 +168,7 @@ impl Shop {
     /// How many orders of a flash sale the administrator's list counts.
     ///
     /// # Errors
-    /// As [`Client::json`].
+    /// As [`Client::get`].
     pub async fn orders_total(&mut self, id: FlashSaleId) -> Result<u64, ClientError> {
         #[derive(Deserialize)]
         struct Total {

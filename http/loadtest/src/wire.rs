@@ -3,13 +3,27 @@
 //! hyper's client allocates a header map and switches between two tasks for every request, which
 //! was measured to cost a third more processor time than this: time that a server on the same cores
 //! does not get. Here a request is one write and, as a rule, one read; `httparse` finds the few headers
-//! that matter.
+//! that matter. Where the server's address is `https://`, the same goes through TLS.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
     net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream, rustls::pki_types::ServerName};
+use tokio_util::either::Either;
+
+use crate::{
+    client::{ClientError, Endpoint},
+    tls,
 };
 
 /// Bytes that the buffer of a connection starts with: a usual answer fits.
@@ -55,16 +69,51 @@ impl Lost {
     }
 }
 
-/// A keep-alive connection to one address, opened again when it is gone.
-pub(super) struct Wire {
+/// Where the connections of a load lead: resolved once, so that opening them asks no name server.
+pub(super) struct Target {
     address: SocketAddr,
-    stream: Option<TcpStream>,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+impl Target {
+    /// Finds an address of `endpoint` that takes connections.
+    pub(super) async fn of(endpoint: &Endpoint) -> Result<Self, ClientError> {
+        let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await;
+        let address = stream.and_then(|stream| stream.peer_addr());
+        let address = address.map_err(|error| endpoint.unconnected(&error))?;
+        let tls = if endpoint.is_encrypted() {
+            let name = ServerName::try_from(endpoint.host().to_owned());
+            let name = name.map_err(|error| endpoint.unconnected(&error))?;
+            let config = tls::config(tls::authorities()?)?;
+            Some((TlsConnector::from(Arc::new(config)), name))
+        } else {
+            None
+        };
+        Ok(Self { address, tls })
+    }
+
+    async fn connect(&self) -> io::Result<Stream> {
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        Ok(match &self.tls {
+            None => Either::Left(stream),
+            Some((tls, name)) => Either::Right(Box::new(tls.connect(name.clone(), stream).await?)),
+        })
+    }
+}
+
+/// A keep-alive connection to one target, opened again when it is gone.
+pub(super) struct Wire<'a> {
+    target: &'a Target,
+    stream: Option<Stream>,
     buffer: Vec<u8>,
 }
 
-impl Wire {
-    pub(super) fn new(address: SocketAddr) -> Self {
-        Self { address, stream: None, buffer: vec![0; BUFFER_BYTES] }
+impl<'a> Wire<'a> {
+    pub(super) fn new(target: &'a Target) -> Self {
+        Self { target, stream: None, buffer: vec![0; BUFFER_BYTES] }
     }
 
     /// Opens the connection unless it is open. Says whether it had to.
@@ -72,9 +121,7 @@ impl Wire {
         if self.is_open() {
             return Ok(false);
         }
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(self.address)).await??;
-        stream.set_nodelay(true)?;
-        self.stream = Some(stream);
+        self.stream = Some(tokio::time::timeout(CONNECT_TIMEOUT, self.target.connect()).await??);
         Ok(true)
     }
 
@@ -107,10 +154,13 @@ impl Wire {
     /// Whether the connection is there. One that the server closed while it was idle is noticed
     /// here and not at the next buyer's cost; without news from the kernel this is no system call.
     fn is_open(&mut self) -> bool {
-        let Some(stream) = &self.stream else { return false };
-        match stream.try_read(&mut self.buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
-            Ok(_) | Err(_) => {
+        let Some(stream) = &mut self.stream else { return false };
+        // Between two answers there is nothing to read but the end: what TLS exchanges by itself is not
+        // passed on.
+        let mut context = Context::from_waker(Waker::noop());
+        match Pin::new(stream).poll_read(&mut context, &mut ReadBuf::new(&mut self.buffer)) {
+            Poll::Pending => true,
+            Poll::Ready(_) => {
                 self.stream = None;
                 false
             }
@@ -137,8 +187,9 @@ enum Framing {
     UntilClosed,
 }
 
-async fn talk(stream: &mut TcpStream, buffer: &mut Vec<u8>, request: &[u8]) -> Result<Head, Lost> {
+async fn talk(stream: &mut Stream, buffer: &mut Vec<u8>, request: &[u8]) -> Result<Head, Lost> {
     stream.write_all(request).await.map_err(|_| Lost::Closed)?;
+    stream.flush().await.map_err(|_| Lost::Closed)?;
     let (mut filled, mut head) = (0, None);
     loop {
         if filled == buffer.len() {

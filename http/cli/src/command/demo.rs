@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use stampede_loadtest::{News, Pace, Plan, Report, client::Endpoint};
+use stampede_loadtest::{News, Pace, Plan, client::Endpoint, output::Output};
 use stampede_platform::engine::clock;
 use stampede_shop::services::{accounts, catalog_seed};
 use uuid::Uuid;
@@ -62,10 +62,11 @@ impl Demo {
             sources.options.push(("the demo", "telemetry.level", "error".to_owned()));
         }
         let config = Config::load(&sources)?;
-        in_system(self.play(config, sources))?
+        let json = self.json.as_deref().map(Output::open).transpose()?;
+        in_system(self.play(config, sources, json))?
     }
 
-    async fn play(self, config: Config, sources: Sources) -> Result<ExitCode, Failure> {
+    async fn play(self, config: Config, sources: Sources, json: Option<Output>) -> Result<ExitCode, Failure> {
         let telemetry = telemetry::install(&config)?;
         let engine = if config.database.url.is_empty() {
             format!("the embedded Postgres in {}", config.data.dir.display())
@@ -92,7 +93,7 @@ impl Demo {
         let handle = bound.server.handle();
         let stop_after = self.once;
         let sale = actix_web::rt::spawn(async move {
-            let outcome = self.sell(endpoint, token).await;
+            let outcome = self.sell(endpoint, token, json).await;
             if stop_after || outcome.is_err() {
                 handle.stop(true).await;
             } else {
@@ -106,8 +107,8 @@ impl Demo {
     }
 
     /// Runs the sale over HTTP and tells how it went; answers whether every check held.
-    async fn sell(&self, endpoint: Endpoint, token: String) -> Result<bool, Failure> {
-        let mut shop = stampede_loadtest::Shop::with_token(endpoint.clone(), token);
+    async fn sell(&self, endpoint: Endpoint, token: String, json: Option<Output>) -> Result<bool, Failure> {
+        let mut shop = stampede_loadtest::Shop::with_token(endpoint.clone(), token)?;
         note(&format!("[3/5] making {} buyers", self.buyers));
         let buyers =
             stampede_loadtest::setup::users(&mut shop, usize::try_from(self.buyers)?, |_| {}).await?;
@@ -139,20 +140,13 @@ impl Demo {
         })
         .await?;
         note(&format!("[5/5] checked in {:.1} s", began.elapsed().as_secs_f64()));
-        self.tell(&report)?;
-        Ok(report.held)
-    }
-
-    fn tell(&self, report: &Report) -> Result<(), Failure> {
-        if let Some(path) = &self.json {
-            let mut text = serde_json::to_string_pretty(report)?;
-            text.push('\n');
-            std::fs::write(path, text)?;
+        if let Some(json) = json {
+            json.json(&report)?;
         }
         let mut out = io::stdout().lock();
         write!(out, "{report}")?;
         out.flush()?;
-        Ok(())
+        Ok(report.held)
     }
 }
 

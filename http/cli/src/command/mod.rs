@@ -144,7 +144,7 @@ pub fn tell(text: &str) {
 /// A running server, as its administrator.
 fn administrator(url: Endpoint) -> Result<load::Shop, Failure> {
     match std::env::var(ADMIN_PASSWORD).ok().filter(|password| !password.is_empty()) {
-        Some(password) => Ok(load::Shop::new(url, Some(password))),
+        Some(password) => Ok(load::Shop::new(url, Some(password))?),
         None => Err(format!("set {ADMIN_PASSWORD} to the password of the server's user admin").into()),
     }
 }

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use stampede_loadtest::output::Output;
 use stampede_server::openapi::ApiDoc;
 use utoipa::OpenApi as _;
 
@@ -20,8 +21,7 @@ impl Openapi {
         let mut document = ApiDoc::openapi().to_pretty_json()?;
         document.push('\n');
         match &self.out {
-            Some(file) => std::fs::write(file, document)
-                .map_err(|error| format!("{} could not be written: {error}", file.display()))?,
+            Some(path) => Output::open(path)?.whole(document.as_bytes())?,
             None => say(&document)?,
         }
         Ok(DONE)

@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use serde::Serialize;
-use stampede_loadtest::client::Endpoint;
+use stampede_loadtest::{client::Endpoint, output::Output};
 use stampede_platform::engine::Database;
 use stampede_server::problem::chain;
 use stampede_shop::{
@@ -31,7 +31,7 @@ actors' memory when a running server is asked (--url; STAMPEDE_ADMIN_PASSWORD mu
 of its user admin). Reads the whole journal: for quiet hours.
 Exit status: 0 everything agrees, 1 it does not or could not be compared, 2 wrong usage.")]
 pub struct Reconcile {
-    /// Ask the server at this address, as http://host:port
+    /// Ask the server at this address, as http://host:port or https://host:port
     #[arg(long, value_name = "URL")]
     url: Option<Endpoint>,
     /// Make the tables anew from the journal if they differ; only while no server runs
@@ -58,15 +58,13 @@ struct Outcome {
 
 impl Reconcile {
     pub fn run(self) -> Result<ExitCode, Failure> {
+        let json = self.json.as_deref().map(Output::open).transpose()?;
         let outcome = match self.url {
             Some(url) => in_system(with_server(url))??,
             None => in_system(without_server(self.settings.load()?, self.repair))??,
         };
-        if let Some(file) = &self.json {
-            let mut text = serde_json::to_string_pretty(&outcome)?;
-            text.push('\n');
-            std::fs::write(file, text)
-                .map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
+        if let Some(json) = json {
+            json.json(&outcome)?;
         }
         say(&told(&outcome))?;
         Ok(if outcome.agrees { DONE } else { ExitCode::FAILURE })

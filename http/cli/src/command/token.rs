@@ -1,9 +1,8 @@
 //! `stampede token`: users for load tests, and a token for each.
 
 use std::{
-    fs::{File, OpenOptions},
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     time::SystemTime,
 };
@@ -12,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use serde_json::json;
 use stampede_kernel::Timestamp;
-use stampede_loadtest::client::Endpoint;
+use stampede_loadtest::{client::Endpoint, output::Output};
 use stampede_server::auth::Signer;
 use stampede_shop::records::account::{self, Role, limits::LOAD_USERS_MAX};
 use uuid::Uuid;
@@ -40,7 +39,7 @@ pub struct Token {
     /// The file to write, one token a line; stdout without it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Let the server at this address make them, as http://host:port
+    /// Let the server at this address make them, as http://host:port or https://host:port
     #[arg(long, value_name = "URL")]
     url: Option<Endpoint>,
     #[command(flatten)]
@@ -65,25 +64,27 @@ impl From<LoadRole> for Role {
 
 impl Token {
     pub fn run(self) -> Result<ExitCode, Failure> {
-        // A file that cannot be written is found out before the work, not after it.
-        let mut out: Box<dyn Write> = match &self.out {
-            Some(path) => Box::new(BufWriter::new(private(path)?)),
-            None => Box::new(BufWriter::new(io::stdout())),
-        };
         let role = self.role.into();
-        match self.url {
-            Some(url) => in_system(from_server(url, self.users, role, &mut out))??,
-            None => in_system(from_database(self.settings.load()?, self.users, role, &mut out))??,
-        }
-        out.flush()?;
-        if let Some(path) = &self.out {
-            tell(&format!("{} tokens in {}", self.users, path.display()));
-        }
+        let work = |out: &mut dyn Write| match self.url {
+            Some(url) => in_system(from_server(url, self.users, role, out))?,
+            None => in_system(from_database(self.settings.load()?, self.users, role, out))?,
+        };
+        let Some(path) = &self.out else {
+            let mut out = BufWriter::new(io::stdout());
+            work(&mut out)?;
+            out.flush()?;
+            return Ok(DONE);
+        };
+        // Tokens let anybody act as their users.
+        let mut out = BufWriter::new(Output::private(path)?);
+        work(&mut out)?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
+        tell(&format!("{} tokens in {}", self.users, path.display()));
         Ok(DONE)
     }
 }
 
-async fn from_server(url: Endpoint, users: u32, role: Role, out: &mut impl Write) -> Result<(), Failure> {
+async fn from_server(url: Endpoint, users: u32, role: Role, out: &mut dyn Write) -> Result<(), Failure> {
     #[derive(Deserialize)]
     struct Page {
         users: Vec<User>,
@@ -112,7 +113,7 @@ async fn from_server(url: Endpoint, users: u32, role: Role, out: &mut impl Write
     Ok(())
 }
 
-async fn from_database(config: Config, users: u32, role: Role, out: &mut impl Write) -> Result<(), Failure> {
+async fn from_database(config: Config, users: u32, role: Role, out: &mut dyn Write) -> Result<(), Failure> {
     let signer = Signer::new(&signing_key(&config)?, &config.auth)?;
     let otherwise = "let its server make the tokens: --url http://host:port";
     let database = offline::open(&config, offline::Missing::Make, otherwise).await?;
@@ -124,13 +125,4 @@ async fn from_database(config: Config, users: u32, role: Role, out: &mut impl Wr
         writeln!(out, "{}", signer.issue(id, role, Uuid::now_v7(), now)?.access_token)?;
     }
     Ok(())
-}
-
-/// A file that only its owner can read: tokens let anybody act as their users.
-pub(super) fn private(path: &Path) -> Result<File, Failure> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| format!("{} cannot be written: {error}", path.display()).into())
 }

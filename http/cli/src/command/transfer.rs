@@ -3,18 +3,19 @@
 use std::{
     ffi::OsString,
     fs::{self, File},
-    io::{BufReader, BufWriter},
+    io::{self, BufReader, BufWriter},
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use clap::Args;
+use stampede_loadtest::output::Output;
 use stampede_platform::{cluster, engine::Database};
 
 use stampede_shop::transfer::{self, Progress};
 
-use super::{DONE, Failure, Settings, offline, say, serve::in_system, tell, token::private};
+use super::{DONE, Failure, Settings, offline, say, serve::in_system, tell};
 use crate::config::Config;
 
 /// What to do when the data folder is in use.
@@ -72,31 +73,24 @@ impl Import {
 }
 
 async fn export(config: Config, path: &Path) -> Result<u64, Failure> {
+    // Under its own name only once it is whole.
+    let partial = partial(path);
+    let out = Output::private(&partial)?;
     let database = offline::open(&config, offline::Missing::Refuse, OTHERWISE).await?;
     if let Some(node) = running(&database).await? {
         tell(&format!("the server that runs on this database ({node}) accepts nothing from now on"));
     }
-    // Under its own name only once it is whole.
-    let partial = partial(path);
-    let written = write(&database, &partial).await;
+    let written = write(&database, out).await;
     database.close().await;
-    match written {
-        Ok(rows) => {
-            fs::rename(&partial, path)?;
-            Ok(rows)
-        }
-        Err(failure) => {
-            // What is left of it is of no use, and what went wrong is told already.
-            let _removed = fs::remove_file(&partial);
-            Err(failure)
-        }
-    }
+    let rows = written?;
+    fs::rename(&partial, path)?;
+    Ok(rows)
 }
 
-async fn write(database: &Database, path: &Path) -> Result<u64, Failure> {
-    let mut out = BufWriter::with_capacity(BUFFER_BYTES, private(path)?);
+async fn write(database: &Database, out: Output) -> Result<u64, Failure> {
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
     let rows = transfer::export(database, &mut out, now_and_then("exported")).await?;
-    out.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
     Ok(rows)
 }
 
