@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use stampede_domain::{cart::Cart, order::Order, stock::Stock};
+use stampede_kernel::Entity;
 use stampede_platform::{
     cluster::Directories,
     runtime::{Registry, Runtime},
@@ -19,6 +20,9 @@ macro_rules! actors {
         pub struct Actors {
             $($(#[$doc])* pub $name: Arc<Registry<$entity>>),+
         }
+
+        /// What the kinds of entities are called in addresses, in the journal and in metrics.
+        pub const KINDS: &[&str] = &[$(<$entity>::KIND),+];
 
         impl Actors {
             /// Empty directories, and the supervisors that must run with them.

@@ -74,7 +74,7 @@ impl fmt::Debug for Health {
 /// How the node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum HealthStatus {
     Up,
     /// Something that can be done without is down.
     Degraded,
@@ -83,17 +83,17 @@ pub enum State {
 
 /// The answer of `/health`.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct Report {
-    pub status: State,
+pub struct HealthReport {
+    pub status: HealthStatus,
     pub version: &'static str,
-    pub components: Vec<Component>,
+    pub components: Vec<ComponentHealth>,
 }
 
 /// One part's answer.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct Component {
+pub struct ComponentHealth {
     pub name: &'static str,
-    pub status: State,
+    pub status: HealthStatus,
     pub detail: String,
     pub took_ms: u64,
 }
@@ -137,7 +137,7 @@ impl Health {
     }
 
     /// Asks every part at once.
-    pub async fn report(&self) -> Report {
+    pub async fn report(&self) -> HealthReport {
         let asked = self.parts.iter().map(|part| async move {
             let started = Instant::now();
             let outcome = match tokio::time::timeout(CHECK_TIMEOUT, (part.check)()).await {
@@ -145,23 +145,23 @@ impl Health {
                 Err(_) => Err("no answer in time".to_owned()),
             };
             let (status, detail) = match (outcome, part.required) {
-                (Ok(detail), _) => (State::Up, detail),
-                (Err(detail), true) => (State::Down, detail),
-                (Err(detail), false) => (State::Degraded, detail),
+                (Ok(detail), _) => (HealthStatus::Up, detail),
+                (Err(detail), true) => (HealthStatus::Down, detail),
+                (Err(detail), false) => (HealthStatus::Degraded, detail),
             };
             let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            Component { name: part.name, status, detail, took_ms }
+            ComponentHealth { name: part.name, status, detail, took_ms }
         });
         let components = futures_util::future::join_all(asked).await;
-        let any = |state: State| components.iter().any(|component| component.status == state);
-        let status = if any(State::Down) {
-            State::Down
-        } else if any(State::Degraded) {
-            State::Degraded
+        let any = |state: HealthStatus| components.iter().any(|component| component.status == state);
+        let status = if any(HealthStatus::Down) {
+            HealthStatus::Down
+        } else if any(HealthStatus::Degraded) {
+            HealthStatus::Degraded
         } else {
-            State::Up
+            HealthStatus::Up
         };
-        Report { status, version: env!("CARGO_PKG_VERSION"), components }
+        HealthReport { status, version: env!("CARGO_PKG_VERSION"), components }
     }
 }
 
@@ -173,13 +173,13 @@ mod tests {
     async fn the_worst_part_that_matters_decides() {
         let up = || async { Ok("fine".to_owned()) };
         let down = || async { Err("away".to_owned()) };
-        assert_eq!(Health::default().require("a", up).report().await.status, State::Up);
+        assert_eq!(Health::default().require("a", up).report().await.status, HealthStatus::Up);
         assert_eq!(
             Health::default().require("a", up).observe("b", down).report().await.status,
-            State::Degraded
+            HealthStatus::Degraded
         );
         let report = Health::default().require("a", down).observe("b", down).report().await;
-        assert_eq!(report.status, State::Down);
+        assert_eq!(report.status, HealthStatus::Down);
         assert_eq!(report.components[0].detail, "away");
         assert!(!Health::default().require("a", up).require("b", down).is_up().await);
         assert!(Health::default().require("a", up).observe("b", down).is_up().await);

@@ -16,7 +16,7 @@ use stampede_shop::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::wire::Nothing;
+use super::wire::EmptyBody;
 use crate::{
     auth::Caller,
     extract::{Auth, Json},
@@ -28,7 +28,7 @@ use crate::{
 /// What a new user writes.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Registration {
+pub struct RegisterInput {
     #[schema(example = "lin.yao", min_length = 3, max_length = 32)]
     username: String,
     #[schema(example = "lin@example.com", max_length = 254)]
@@ -42,7 +42,7 @@ pub struct Registration {
 /// A username or e-mail address, and its password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Credentials {
+pub struct LoginInput {
     login: String,
     password: String,
 }
@@ -86,7 +86,7 @@ impl From<Account> for User {
 
 /// Who has come in, and the token to act with.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Entered {
+pub struct AuthTokens {
     user: User,
     access_token: String,
     #[schema(value_type = String, example = "Bearer")]
@@ -99,28 +99,30 @@ pub struct Entered {
 }
 
 /// Makes an account and lets its owner in.
-#[utoipa::path(post, path = "/api/v1/auth/register", tag = "accounts", request_body = Registration, responses(
-    (status = 201, description = "The account and a token", body = Entered),
-    (status = 409, description = "The username or the address is taken", body = ProblemShape),
-    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/v1/auth/register", operation_id = "register", tag = "accounts",
+    request_body = RegisterInput,
+    responses((status = 201, description = "The account and a token", body = AuthTokens),
+        (status = 409, description = "The username or the address is taken", body = ProblemShape),
+        (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn register(
-    body: Json<Registration>,
+    body: Json<RegisterInput>,
     edge: Data<EdgeState>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    let Json(Registration { username, email, password, phone }) = body;
+    let Json(RegisterInput { username, email, password, phone }) = body;
     let new = NewAccount { username, email, password, phone };
     Ok(HttpResponse::Created().json(entered(&edge, accounts::register(&services, &new).await?)?))
 }
 
 /// Lets somebody in.
-#[utoipa::path(post, path = "/api/v1/auth/login", tag = "accounts", request_body = Credentials, responses(
-    (status = 200, description = "The account and a token", body = Entered),
-    (status = 401, description = "The login or the password is wrong", body = ProblemShape),
-    (status = 403, description = "The account is suspended", body = ProblemShape),
-    (status = 429, description = "Too many tries", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/v1/auth/login", operation_id = "login", tag = "accounts",
+    request_body = LoginInput,
+    responses((status = 200, description = "The account and a token", body = AuthTokens),
+        (status = 401, description = "The login or the password is wrong", body = ProblemShape),
+        (status = 403, description = "The account is suspended", body = ProblemShape),
+        (status = 429, description = "Too many tries", body = ProblemShape)))]
 pub async fn login(
-    body: Json<Credentials>,
+    body: Json<LoginInput>,
     edge: Data<EdgeState>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
@@ -128,10 +130,12 @@ pub async fn login(
 }
 
 /// Lets somebody in, as GoMall's clients ask for it.
-#[utoipa::path(post, path = "/api/user/login", tag = "gomall", request_body = GomallCredentials, responses(
-    (status = 200, description = "The account and a token, which also stands in `token`", body = Entered),
-    (status = 401, description = "The username or the password is wrong", body = ProblemShape),
-    (status = 403, description = "The account is suspended", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/user/login", operation_id = "gomallLogin", tag = "gomall",
+    request_body = GomallCredentials,
+    responses(
+        (status = 200, description = "The account and a token, which also stands in `token`", body = AuthTokens),
+        (status = 401, description = "The username or the password is wrong", body = ProblemShape),
+        (status = 403, description = "The account is suspended", body = ProblemShape)))]
 pub async fn login_gomall(
     body: Json<GomallCredentials>,
     edge: Data<EdgeState>,
@@ -147,7 +151,7 @@ async fn check_in(
     services: &Services,
     login: &str,
     password: &str,
-) -> Result<Entered, Problem> {
+) -> Result<AuthTokens, Problem> {
     if edge.limiter.is_on() {
         let name = login.trim().to_lowercase();
         let known = accounts::find_by_login(services, &name).await?;
@@ -157,12 +161,12 @@ async fn check_in(
 }
 
 /// Ends the session of the token that came along. Within a second no node takes the token any more.
-#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "accounts", security(("bearer" = [])), responses(
-    (status = 204, description = "The session is over"),
-    (status = 401, description = "There is no such session, or it is over already", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/v1/auth/logout", operation_id = "logout", tag = "accounts",
+    responses((status = 204, description = "The session is over"),
+        (status = 401, description = "There is no such session, or it is over already", body = ProblemShape)))]
 pub async fn logout(
     caller: Auth,
-    _: Json<Nothing>,
+    _: Json<EmptyBody>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     accounts::logout(&services, own_session(&caller)).await?;
@@ -170,12 +174,12 @@ pub async fn logout(
 }
 
 /// Ends every session of the caller, on all devices. Within a second no node takes their tokens any more.
-#[utoipa::path(post, path = "/api/v1/auth/logout-all", tag = "accounts", security(("bearer" = [])), responses(
-    (status = 204, description = "All sessions are over"),
-    (status = 401, description = "The session is over already", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/v1/auth/logout-all", operation_id = "logoutAll", tag = "accounts",
+    responses((status = 204, description = "All sessions are over"),
+        (status = 401, description = "The session is over already", body = ProblemShape)))]
 pub async fn logout_all(
     caller: Auth,
-    _: Json<Nothing>,
+    _: Json<EmptyBody>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     // The longest that any token may live, whatever the settings were when its session began.
@@ -189,11 +193,11 @@ fn own_session(caller: &Caller) -> OwnSession {
 }
 
 /// A token for a session that has just begun.
-fn entered(edge: &EdgeState, session: Session) -> Result<Entered, Problem> {
+fn entered(edge: &EdgeState, session: Session) -> Result<AuthTokens, Problem> {
     let Session { id, account } = session;
     let issued = edge.signer.issue(account.id, account.role, id, clock::now());
     let issued = issued.map_err(|error| Problem::internal(&error))?;
-    Ok(Entered {
+    Ok(AuthTokens {
         user: User::from(account),
         access_token: issued.access_token,
         token_type: "Bearer",

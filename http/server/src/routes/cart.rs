@@ -47,7 +47,7 @@ pub struct Cart {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewLine {
+pub struct CartItemInput {
     pub sku_id: Uuid,
     /// 1, if missing.
     #[serde(default = "wire::one")]
@@ -56,19 +56,19 @@ pub struct NewLine {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LineChange {
+pub struct CartItemPatch {
     pub quantity: Option<i64>,
     pub selected: Option<bool>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Selection {
+pub struct CartSelection {
     pub selected: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Count {
+pub struct CartCount {
     /// Units in all lines.
     pub count: u64,
     pub lines: usize,
@@ -104,46 +104,48 @@ impl Cart {
 }
 
 /// The cart.
-#[utoipa::path(get, path = "/api/v1/cart", tag = "cart", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/v1/cart", operation_id = "getCart", tag = "cart",
     responses((status = 200, body = Cart)))]
 pub async fn get(caller: Auth, services: Data<Services>) -> Result<HttpResponse, Problem> {
     shown(carts::get(&services, caller.user_id).await)
 }
 
 /// How much is in the cart.
-#[utoipa::path(get, path = "/api/v1/cart/count", tag = "cart", security(("bearer" = [])),
-    responses((status = 200, body = Count)))]
+#[utoipa::path(get, path = "/api/v1/cart/count", operation_id = "countCart", tag = "cart",
+    responses((status = 200, body = CartCount)))]
 pub async fn count(caller: Auth, services: Data<Services>) -> Result<HttpResponse, Problem> {
     let carts::Count { units, lines } = carts::count(&services, caller.user_id).await?;
-    Ok(HttpResponse::Ok().json(Count { count: units, lines }))
+    Ok(HttpResponse::Ok().json(CartCount { count: units, lines }))
 }
 
 /// Adds to the cart.
-#[utoipa::path(post, path = "/api/v1/cart/items", tag = "cart", request_body = NewLine, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/v1/cart/items", operation_id = "addCartItem", tag = "cart",
+    request_body = CartItemInput,
     responses((status = 200, body = Cart), (status = 404)))]
 pub async fn add(
     caller: Auth,
-    line: Json<NewLine>,
+    line: Json<CartItemInput>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     shown(carts::add(&services, caller.user_id, SkuId(line.sku_id), line.quantity).await)
 }
 
 /// Changes a line.
-#[utoipa::path(patch, path = "/api/v1/cart/items/{sku_id}", tag = "cart", request_body = LineChange,
-    security(("bearer" = [])), responses((status = 200, body = Cart), (status = 404)))]
+#[utoipa::path(patch, path = "/api/v1/cart/items/{sku_id}", operation_id = "updateCartItem", tag = "cart",
+    request_body = CartItemPatch,
+    responses((status = 200, body = Cart), (status = 404)))]
 pub async fn change_line(
     caller: Auth,
     sku: Path<Uuid>,
-    body: Json<LineChange>,
+    body: Json<CartItemPatch>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    let LineChange { quantity, selected } = body.0;
+    let CartItemPatch { quantity, selected } = body.0;
     shown(carts::change_line(&services, caller.user_id, SkuId(sku.0), quantity, selected).await)
 }
 
 /// Takes a line out.
-#[utoipa::path(delete, path = "/api/v1/cart/items/{sku_id}", tag = "cart", security(("bearer" = [])),
+#[utoipa::path(delete, path = "/api/v1/cart/items/{sku_id}", operation_id = "removeCartItem", tag = "cart",
     responses((status = 200, body = Cart), (status = 404)))]
 pub async fn remove(
     caller: Auth,
@@ -154,18 +156,19 @@ pub async fn remove(
 }
 
 /// Selects every line, or none.
-#[utoipa::path(put, path = "/api/v1/cart/selection", tag = "cart", request_body = Selection,
-    security(("bearer" = [])), responses((status = 200, body = Cart)))]
+#[utoipa::path(put, path = "/api/v1/cart/selection", operation_id = "selectCartItems", tag = "cart",
+    request_body = CartSelection,
+    responses((status = 200, body = Cart)))]
 pub async fn select(
     caller: Auth,
-    body: Json<Selection>,
+    body: Json<CartSelection>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     shown(carts::select_all(&services, caller.user_id, body.selected).await)
 }
 
 /// Empties the cart.
-#[utoipa::path(delete, path = "/api/v1/cart", tag = "cart", security(("bearer" = [])),
+#[utoipa::path(delete, path = "/api/v1/cart", operation_id = "clearCart", tag = "cart",
     responses((status = 200, body = Cart)))]
 pub async fn clear(caller: Auth, services: Data<Services>) -> Result<HttpResponse, Problem> {
     shown(carts::clear(&services, caller.user_id).await)

@@ -49,7 +49,7 @@ pub struct Categories {
 /// A new category.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewCategory {
+pub struct CategoryInput {
     #[schema(max_length = 100)]
     pub name: String,
     /// A root, if missing.
@@ -59,25 +59,26 @@ pub struct NewCategory {
 }
 
 /// The tree of categories.
-#[utoipa::path(get, path = "/api/v1/categories", tag = "catalog", responses((status = 200, body = Categories)))]
+#[utoipa::path(get, path = "/api/v1/categories", operation_id = "listCategories", tag = "catalog",
+    responses((status = 200, body = Categories)))]
 pub async fn list(services: Data<Services>) -> Result<HttpResponse, Problem> {
     let roots = categories::tree(&services).await?;
     Ok(HttpResponse::Ok().json(Categories { data: roots.iter().map(Category::of).collect() }))
 }
 
 /// Adds a category.
-#[utoipa::path(post, path = "/api/v1/categories", tag = "catalog", request_body = NewCategory,
-    security(("bearer" = [])), responses(
-    (status = 201, body = Category),
-    (status = 409, description = "There is a category of that name", body = ProblemShape),
-    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/v1/categories", operation_id = "createCategory", tag = "catalog",
+    request_body = CategoryInput,
+    responses((status = 201, body = Category),
+        (status = 409, description = "There is a category of that name", body = ProblemShape),
+        (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn create(
     _: Admin,
     _: Unversioned,
-    body: Json<NewCategory>,
+    body: Json<CategoryInput>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    let NewCategory { name, parent_id, position } = body.0;
+    let CategoryInput { name, parent_id, position } = body.0;
     let draft = Draft { parent_id: parent_id.map(CategoryId), name, position: position.unwrap_or(0) };
     Ok(HttpResponse::Created().json(Category::of(&categories::create(&services, &draft).await?)))
 }

@@ -19,9 +19,9 @@ use uuid::Uuid;
 
 use super::{
     cart::{self, Cart},
-    flash_sales::{self, FlashSale, Purchased},
+    flash_sales::{self, FlashSale, PurchaseResult},
     orders::{self, Order},
-    products::{self, NewProduct, Product, body::Amounts},
+    products::{self, Product, ProductInput, body::Amounts},
     wire::{self, PageOf, Paging},
 };
 use crate::{
@@ -73,7 +73,8 @@ pub struct GomallSale {
 }
 
 /// The products on the shelf, newest first.
-#[utoipa::path(get, path = "/api/product", tag = "gomall", params(GomallListing),
+#[utoipa::path(get, path = "/api/product", operation_id = "gomallListProducts", tag = "gomall",
+    params(GomallListing),
     responses((status = 200, body = PageOf<Product>)))]
 pub async fn products(
     listing: Query<GomallListing>,
@@ -90,14 +91,14 @@ pub async fn products(
 }
 
 /// Makes a product; prices may be numbers.
-#[utoipa::path(post, path = "/api/product", tag = "gomall", request_body = NewProduct,
-    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
-    (status = 201, body = Product),
-    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/product", operation_id = "gomallCreateProduct", tag = "gomall",
+    request_body = ProductInput, params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = Product),
+        (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn create_product(
     seller: Seller,
     _: Unversioned,
-    request: KeyedJson<NewProduct>,
+    request: KeyedJson<ProductInput>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let new = request.body.checked(Amounts::TextsOrNumbers)?;
@@ -105,16 +106,16 @@ pub async fn create_product(
 }
 
 /// Sets everything of a product; prices may be numbers.
-#[utoipa::path(put, path = "/api/product/{id}", tag = "gomall", request_body = NewProduct,
-    security(("bearer" = [])), params(("If-Match" = Option<String>, Header)), responses(
-    (status = 200, body = Product), (status = 404, body = ProblemShape),
-    (status = 412, description = "The product has changed meanwhile", body = ProblemShape),
-    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+#[utoipa::path(put, path = "/api/product/{id}", operation_id = "gomallReplaceProduct", tag = "gomall",
+    request_body = ProductInput, params(("If-Match" = Option<String>, Header)),
+    responses((status = 200, body = Product), (status = 404, body = ProblemShape),
+        (status = 412, description = "The product has changed meanwhile", body = ProblemShape),
+        (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn replace_product(
     seller: Seller,
     version: IfMatch,
     id: Path<Uuid>,
-    body: Json<NewProduct>,
+    body: Json<ProductInput>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let (new, by) = (body.0.checked(Amounts::TextsOrNumbers)?, seller.principal());
@@ -123,10 +124,10 @@ pub async fn replace_product(
 }
 
 /// Buys a product directly.
-#[utoipa::path(post, path = "/api/order", tag = "gomall", request_body = GomallLine,
-    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
-    (status = 201, body = Order), (status = 404, body = ProblemShape),
-    (status = 409, description = "insufficient_stock", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/order", operation_id = "gomallCreateOrder", tag = "gomall",
+    request_body = GomallLine, params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = Order), (status = 404, body = ProblemShape),
+        (status = 409, description = "insufficient_stock", body = ProblemShape)))]
 pub async fn order(
     request: KeyedJson<GomallLine>,
     services: Data<Services>,
@@ -138,8 +139,9 @@ pub async fn order(
 }
 
 /// Adds to the cart.
-#[utoipa::path(post, path = "/api/cart", tag = "gomall", request_body = GomallLine,
-    security(("bearer" = [])), responses((status = 200, body = Cart), (status = 404, body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/cart", operation_id = "gomallAddToCart", tag = "gomall",
+    request_body = GomallLine,
+    responses((status = 200, body = Cart), (status = 404, body = ProblemShape)))]
 pub async fn add_to_cart(
     caller: Auth,
     line: Json<GomallLine>,
@@ -149,8 +151,9 @@ pub async fn add_to_cart(
 }
 
 /// Changes the quantity of a line.
-#[utoipa::path(put, path = "/api/cart", tag = "gomall", request_body = GomallLine,
-    security(("bearer" = [])), responses((status = 200, body = Cart), (status = 404, body = ProblemShape)))]
+#[utoipa::path(put, path = "/api/cart", operation_id = "gomallSetCartLine", tag = "gomall",
+    request_body = GomallLine,
+    responses((status = 200, body = Cart), (status = 404, body = ProblemShape)))]
 pub async fn change_cart(
     caller: Auth,
     line: Json<GomallLine>,
@@ -160,8 +163,9 @@ pub async fn change_cart(
 }
 
 /// Takes a line out of the cart.
-#[utoipa::path(delete, path = "/api/cart", tag = "gomall", request_body = GomallChoice, params(GomallChoice),
-    security(("bearer" = [])), responses((status = 200, body = Cart), (status = 404, body = ProblemShape)))]
+#[utoipa::path(delete, path = "/api/cart", operation_id = "gomallRemoveFromCart", tag = "gomall",
+    request_body = GomallChoice, params(GomallChoice),
+    responses((status = 200, body = Cart), (status = 404, body = ProblemShape)))]
 pub async fn remove_from_cart(
     request: KeyedJson<GomallChoice>,
     query: Query<GomallChoice>,
@@ -174,11 +178,11 @@ pub async fn remove_from_cart(
 }
 
 /// Buys one unit in the running flash sale of a product.
-#[utoipa::path(post, path = "/api/seckill", tag = "gomall", request_body = GomallProduct,
-    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
-    (status = 201, body = Purchased), (status = 202, body = Purchased),
-    (status = 404, description = "There is no flash sale of it", body = ProblemShape),
-    (status = 409, description = "sold_out, limit_reached, not_started, ended or paused", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/seckill", operation_id = "gomallPurchaseFlashSale", tag = "gomall",
+    request_body = GomallProduct, params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = PurchaseResult), (status = 202, body = PurchaseResult),
+        (status = 404, description = "There is no flash sale of it", body = ProblemShape),
+        (status = 409, description = "sold_out, limit_reached, not_started, ended or paused", body = ProblemShape)))]
 pub async fn seckill(
     request: KeyedJson<GomallProduct>,
     services: Data<Services>,
@@ -189,12 +193,12 @@ pub async fn seckill(
 }
 
 /// Opens a flash sale of a product at its present price, or adds units to the one that runs.
-#[utoipa::path(post, path = "/api/seckill/init", tag = "gomall", request_body = GomallSale,
-    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
-    (status = 200, description = "Added to the running sale", body = FlashSale),
-    (status = 201, description = "A new sale", body = FlashSale), (status = 404, body = ProblemShape),
-    (status = 409, description = "The product is not on the shelf", body = ProblemShape),
-    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/seckill/init", operation_id = "gomallCreateFlashSale", tag = "gomall",
+    request_body = GomallSale, params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 200, description = "Added to the running sale", body = FlashSale),
+        (status = 201, description = "A new sale", body = FlashSale), (status = 404, body = ProblemShape),
+        (status = 409, description = "The product is not on the shelf", body = ProblemShape),
+        (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn init_seckill(
     _: Admin,
     _: Unversioned,

@@ -18,7 +18,7 @@ use crate::{
 /// What somebody changes of their account; what is left out stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Change {
+pub struct ProfilePatch {
     email: Option<String>,
     /// `null` forgets the phone.
     #[serde(default, deserialize_with = "wire::given")]
@@ -27,9 +27,9 @@ pub struct Change {
 }
 
 /// The caller's account.
-#[utoipa::path(get, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])), responses(
-    (status = 200, description = "The account", body = User),
-    (status = 401, description = "Nobody is logged in", body = ProblemShape)))]
+#[utoipa::path(get, path = "/api/v1/me", operation_id = "getProfile", tag = "accounts",
+    responses((status = 200, description = "The account", body = User),
+        (status = 401, description = "Nobody is logged in", body = ProblemShape)))]
 pub async fn read(caller: Auth, services: Data<Services>) -> Result<HttpResponse, Problem> {
     // The token may have outlived the account.
     let account = accounts::get(&services, caller.user_id).await?;
@@ -37,19 +37,19 @@ pub async fn read(caller: Auth, services: Data<Services>) -> Result<HttpResponse
 }
 
 /// Changes the caller's account.
-#[utoipa::path(put, path = "/api/v1/me", tag = "accounts", security(("bearer" = [])), request_body = Change,
-    params(("If-Match" = Option<String>, Header)), responses(
-    (status = 200, description = "The account as it is now", body = User),
-    (status = 409, description = "The address is taken", body = ProblemShape),
-    (status = 412, description = "The account has changed meanwhile", body = ProblemShape),
-    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+#[utoipa::path(put, path = "/api/v1/me", operation_id = "updateProfile", tag = "accounts",
+    request_body = ProfilePatch, params(("If-Match" = Option<String>, Header)),
+    responses((status = 200, description = "The account as it is now", body = User),
+        (status = 409, description = "The address is taken", body = ProblemShape),
+        (status = 412, description = "The account has changed meanwhile", body = ProblemShape),
+        (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn change(
     caller: Auth,
     version: IfMatch,
-    body: Json<Change>,
+    body: Json<ProfilePatch>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    let Json(Change { email, phone }) = body;
+    let Json(ProfilePatch { email, phone }) = body;
     let (change, versions) = (ProfileChange { email, phone }, version.0.as_deref());
     Ok(shown(accounts::change_profile(&services, caller.user_id, &change, versions).await?))
 }

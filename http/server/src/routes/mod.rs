@@ -117,6 +117,7 @@ static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             problem_page(Public, Free);
     ];
     // Pages and files; nothing that a program would ask for, and so not in the documentation.
+    rows.push(Row::undocumented("/", || web::to(ops::front_door)));
     for path in ["/docs", "/swagger"] {
         rows.push(Row::undocumented(path, || web::to(ops::docs_root)));
     }

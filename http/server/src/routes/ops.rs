@@ -18,7 +18,7 @@ use utoipa::OpenApi as _;
 
 use crate::{
     extract::Path,
-    health::{Report, State},
+    health::{HealthReport, HealthStatus},
     middleware::metrics,
     openapi::ApiDoc,
     problem::{self, Problem},
@@ -32,15 +32,16 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 /// Whether the process runs.
-#[utoipa::path(get, path = "/live", tag = "operations", responses((status = 200, description = "The process runs")))]
+#[utoipa::path(get, path = "/live", operation_id = "getLiveness", tag = "operations",
+    responses((status = 200, description = "The process runs")))]
 pub async fn live() -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::plaintext()).body("live\n")
 }
 
 /// Whether the node may be sent requests.
-#[utoipa::path(get, path = "/ready", tag = "operations", responses(
-    (status = 200, description = "Requests are welcome"),
-    (status = 503, description = "Starting, going away, or without its database", body = crate::problem::ProblemShape)))]
+#[utoipa::path(get, path = "/ready", operation_id = "getReadiness", tag = "operations",
+    responses((status = 200, description = "Requests are welcome"),
+        (status = 503, description = "Starting, going away, or without its database", body = crate::problem::ProblemShape)))]
 pub async fn ready(shell: Data<EdgeState>) -> Result<HttpResponse, Problem> {
     if shell.readiness.is_ready() && shell.health.is_up().await {
         Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body("ready\n"))
@@ -51,19 +52,20 @@ pub async fn ready(shell: Data<EdgeState>) -> Result<HttpResponse, Problem> {
 }
 
 /// How every part of the node is.
-#[utoipa::path(get, path = "/health", tag = "operations", responses(
-    (status = 200, description = "The node works, perhaps with less", body = Report),
-    (status = 503, description = "A part that the node cannot do without is down", body = Report)))]
+#[utoipa::path(get, path = "/health", operation_id = "getHealth", tag = "operations",
+    responses((status = 200, description = "The node works, perhaps with less", body = HealthReport),
+        (status = 503, description = "A part that the node cannot do without is down", body = HealthReport)))]
 pub async fn health(shell: Data<EdgeState>) -> HttpResponse {
     let report = shell.health.report().await;
     match report.status {
-        State::Up | State::Degraded => HttpResponse::Ok().json(report),
-        State::Down => HttpResponse::ServiceUnavailable().json(report),
+        HealthStatus::Up | HealthStatus::Degraded => HttpResponse::Ok().json(report),
+        HealthStatus::Down => HttpResponse::ServiceUnavailable().json(report),
     }
 }
 
 /// Metrics in Prometheus's text format.
-#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, description = "Metrics", content_type = "text/plain")))]
+#[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", tag = "operations",
+    responses((status = 200, description = "Metrics", content_type = "text/plain")))]
 pub async fn metrics() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(metrics::exposition())
 }
@@ -71,9 +73,15 @@ pub async fn metrics() -> HttpResponse {
 static OPENAPI: LazyLock<String> = LazyLock::new(|| ApiDoc::openapi().to_json().unwrap_or_default());
 
 /// This documentation, for programs.
-#[utoipa::path(get, path = "/openapi.json", tag = "operations", responses((status = 200, description = "OpenAPI 3.1")))]
+#[utoipa::path(get, path = "/openapi.json", operation_id = "getOpenApi", tag = "operations",
+    responses((status = 200, description = "OpenAPI 3.1")))]
 pub async fn openapi_json() -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::json()).body(OPENAPI.as_str())
+}
+
+/// Whoever opens the server in a browser comes to its documentation.
+pub async fn front_door() -> HttpResponse {
+    HttpResponse::Found().insert_header((LOCATION, "/docs/")).finish()
 }
 
 /// `/docs` and `/swagger`: on to the page, whose links are relative.
@@ -108,9 +116,10 @@ pub async fn docs(file: Path<String>) -> Result<HttpResponse, Problem> {
 }
 
 /// What a code means and what can be done about it.
-#[utoipa::path(get, path = "/problems/{code}", tag = "operations", params(("code" = String, Path)), responses(
-    (status = 200, description = "A page about the code", content_type = "text/html"),
-    (status = 404, description = "There is no such code", body = crate::problem::ProblemShape)))]
+#[utoipa::path(get, path = "/problems/{code}", operation_id = "getProblem", tag = "operations",
+    params(("code" = String, Path)),
+    responses((status = 200, description = "A page about the code", content_type = "text/html"),
+        (status = 404, description = "There is no such code", body = crate::problem::ProblemShape)))]
 pub async fn problem_page(code: Path<String>) -> Result<HttpResponse, Problem> {
     let found = Code::ALL.iter().find(|known| known.as_str() == code.as_str());
     let code = *found.ok_or_else(|| Problem::new(Code::NotFound))?;

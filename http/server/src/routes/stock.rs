@@ -20,7 +20,7 @@ use crate::{
 
 /// Units under one set of rules.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct PoolShape {
+pub struct StockPool {
     /// `regular` or `flash_sale`.
     pub kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,13 +40,13 @@ pub struct Stock {
     pub available: i64,
     pub held: i64,
     pub sold: i64,
-    pub pools: Vec<PoolShape>,
+    pub pools: Vec<StockPool>,
 }
 
 impl Stock {
     fn of(sku: SkuId, view: &StockView) -> Self {
         let total = view.total();
-        let pools = view.pools.iter().map(|pool| PoolShape {
+        let pools = view.pools.iter().map(|pool| StockPool {
             kind: if pool.sale.is_some() { "flash_sale" } else { "regular" },
             flash_sale_id: pool.sale.map(|sale| sale.0),
             allotted: pool.pool.allotted,
@@ -68,14 +68,14 @@ impl Stock {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Restock {
+pub struct RestockInput {
     pub quantity: i64,
     pub reason: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Adjust {
+pub struct AdjustInput {
     /// Units added, or taken away if negative.
     pub delta: i64,
     pub reason: String,
@@ -83,7 +83,8 @@ pub struct Adjust {
 
 /// The units of a SKU, as its actor has them. Of one that is not for sale, its seller and administrators
 /// see them.
-#[utoipa::path(get, path = "/api/v1/skus/{id}/stock", tag = "stock", responses((status = 200, body = Stock)))]
+#[utoipa::path(get, path = "/api/v1/skus/{id}/stock", operation_id = "getStock", tag = "stock",
+    responses((status = 200, body = Stock)))]
 pub async fn get(
     caller: MaybeCaller,
     id: Path<Uuid>,
@@ -98,33 +99,33 @@ pub async fn get(
 }
 
 /// Units have come in.
-#[utoipa::path(post, path = "/api/v1/skus/{id}/stock/restock", tag = "stock", request_body = Restock,
-    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/api/v1/skus/{id}/stock/restock", operation_id = "restock", tag = "stock",
+    request_body = RestockInput, params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Stock)))]
 pub async fn restock(
     seller: Seller,
     _: Unversioned,
-    request: KeyedJson<Restock>,
+    request: KeyedJson<RestockInput>,
     id: Path<Uuid>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    let Restock { quantity, reason } = request.body;
+    let RestockInput { quantity, reason } = request.body;
     let (by, sku, reason) = (seller.principal(), SkuId(id.0), wire::note(reason, "reason")?);
     Ok(changed(sku, &stock_levels::restock(&services, by, sku, quantity, reason, request.key).await?))
 }
 
 /// Corrects the units of the regular pool.
-#[utoipa::path(post, path = "/api/v1/skus/{id}/stock/adjust", tag = "stock", request_body = Adjust,
-    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/api/v1/skus/{id}/stock/adjust", operation_id = "adjustStock", tag = "stock",
+    request_body = AdjustInput, params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Stock), (status = 409, description = "insufficient_stock")))]
 pub async fn adjust(
     seller: Seller,
     _: Unversioned,
-    request: KeyedJson<Adjust>,
+    request: KeyedJson<AdjustInput>,
     id: Path<Uuid>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
-    let Adjust { delta, reason } = request.body;
+    let AdjustInput { delta, reason } = request.body;
     let (by, sku, reason) = (seller.principal(), SkuId(id.0), wire::note(Some(reason), "reason")?);
     Ok(changed(sku, &stock_levels::adjust(&services, by, sku, delta, reason, request.key).await?))
 }

@@ -70,7 +70,7 @@ impl<T> PageOf<T> {
 /// The body of a request that says everything in its address.
 #[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Nothing {}
+pub struct EmptyBody {}
 
 /// The quantity of who does not say.
 pub const fn one() -> i64 {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     extract::{Admin, Json, Path, Unversioned},
     problem::Problem,
-    routes::wire::Nothing,
+    routes::wire::EmptyBody,
 };
 
 /// How many actors of a kind are known.
@@ -26,7 +26,7 @@ pub struct ActorKind {
 
 /// How one actor is.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ActorShape {
+pub struct ActorDetail {
     pub kind: &'static str,
     pub id: Uuid,
     /// `live`, `restarting`, `quarantined` or `asleep`.
@@ -40,7 +40,7 @@ pub struct ActorShape {
     pub node: String,
 }
 
-impl ActorShape {
+impl ActorDetail {
     fn of(report: ActorReport) -> Self {
         let ActorReport { kind, id, state, shard, node } = report;
         let (state, waiting, idle_ms) = match state {
@@ -54,7 +54,7 @@ impl ActorShape {
 }
 
 /// Actors by kind.
-#[utoipa::path(get, path = "/api/v1/admin/actors", tag = "admin", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/v1/admin/actors", operation_id = "listActors", tag = "admin",
     responses((status = 200, body = Vec<ActorKind>)))]
 pub async fn actors(_: Admin, services: Data<Services>) -> HttpResponse {
     let kinds = administration::kinds(&services);
@@ -64,41 +64,43 @@ pub async fn actors(_: Admin, services: Data<Services>) -> HttpResponse {
 }
 
 /// One actor: a SKU's stock, a user's orders or cart.
-#[utoipa::path(get, path = "/api/v1/admin/actors/{kind}/{id}", tag = "admin", security(("bearer" = [])),
-    responses((status = 200, body = ActorShape), (status = 404)))]
+#[utoipa::path(get, path = "/api/v1/admin/actors/{kind}/{id}", operation_id = "getActor", tag = "admin",
+    responses((status = 200, body = ActorDetail), (status = 404)))]
 pub async fn actor(
     _: Admin,
     address: Path<(String, Uuid)>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = &address.0;
-    Ok(HttpResponse::Ok().json(ActorShape::of(administration::actor(&services, kind, *id).await?)))
+    Ok(HttpResponse::Ok().json(ActorDetail::of(administration::actor(&services, kind, *id).await?)))
 }
 
 /// Ends the quarantine of an actor that panicked too often.
-#[utoipa::path(post, path = "/api/v1/admin/actors/{kind}/{id}/reset", tag = "admin", security(("bearer" = [])),
-    responses((status = 200, body = ActorShape), (status = 409, description = "it is not quarantined")))]
+#[utoipa::path(post, path = "/api/v1/admin/actors/{kind}/{id}/reset", operation_id = "resetActor",
+    tag = "admin",
+    responses((status = 200, body = ActorDetail), (status = 409, description = "it is not quarantined")))]
 pub async fn reset(
     admin: Admin,
     _: Unversioned,
     address: Path<(String, Uuid)>,
-    _: Json<Nothing>,
+    _: Json<EmptyBody>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = &address.0;
     let report = administration::reset(&services, kind, *id).await?;
     tracing::info!(admin = %admin.user_id, kind, actor = %id, "audit: a quarantine was ended");
-    Ok(HttpResponse::Ok().json(ActorShape::of(report)))
+    Ok(HttpResponse::Ok().json(ActorDetail::of(report)))
 }
 
 /// Makes an actor panic, to rehearse a failure. Only with `faults.enabled`.
-#[utoipa::path(post, path = "/api/v1/admin/actors/{kind}/{id}/panic", tag = "admin", security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/v1/admin/actors/{kind}/{id}/panic", operation_id = "panicActor",
+    tag = "admin",
     responses((status = 202), (status = 404)))]
 pub async fn panic(
     admin: Admin,
     _: Unversioned,
     address: Path<(String, Uuid)>,
-    _: Json<Nothing>,
+    _: Json<EmptyBody>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = &address.0;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     extract::{Admin, Json, Unversioned},
     problem::Problem,
-    routes::wire::Nothing,
+    routes::wire::EmptyBody,
 };
 
 /// A command that a saga gave up.
@@ -40,7 +40,7 @@ impl DeadLetter {
 }
 
 /// Commands that sagas gave up, oldest first.
-#[utoipa::path(get, path = "/api/v1/admin/dead-letters", tag = "admin", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/v1/admin/dead-letters", operation_id = "listDeadLetters", tag = "admin",
     responses((status = 200, body = Vec<DeadLetter>)))]
 pub async fn list(_: Admin, services: Data<Services>) -> Result<HttpResponse, Problem> {
     let letters = administration::dead_letters(&services).await?;
@@ -48,12 +48,13 @@ pub async fn list(_: Admin, services: Data<Services>) -> Result<HttpResponse, Pr
 }
 
 /// Tries the oldest dead letters once more; answers how many were done.
-#[utoipa::path(post, path = "/api/v1/admin/dead-letters/retry", tag = "admin", security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/v1/admin/dead-letters/retry", operation_id = "retryDeadLetters",
+    tag = "admin",
     responses((status = 200, description = "`done`: how many commands were done")))]
 pub async fn retry(
     admin: Admin,
     _: Unversioned,
-    _: Json<Nothing>,
+    _: Json<EmptyBody>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let done = administration::retry_dead_letters(&services).await?;

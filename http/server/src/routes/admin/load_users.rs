@@ -39,13 +39,14 @@ pub struct LoadUser {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LoadUsersMade {
+pub struct LoadUsersResult {
     pub users: Vec<LoadUser>,
 }
 
 /// Makes users `load-1 ...` with tokens, for load tests. Can be switched off (`admin.load_users`).
-#[utoipa::path(post, path = "/api/v1/admin/load-users", tag = "admin", request_body = LoadUsers,
-    security(("bearer" = [])), responses((status = 200, body = LoadUsersMade), (status = 404)))]
+#[utoipa::path(post, path = "/api/v1/admin/load-users", operation_id = "createLoadUsers", tag = "admin",
+    request_body = LoadUsers,
+    responses((status = 200, body = LoadUsersResult), (status = 404)))]
 pub async fn load_users(
     admin: Admin,
     _: Unversioned,
@@ -66,5 +67,5 @@ pub async fn load_users(
             Ok(LoadUser { id: id.0, username, access_token })
         })
         .collect();
-    Ok(HttpResponse::Ok().json(LoadUsersMade { users: made? }))
+    Ok(HttpResponse::Ok().json(LoadUsersResult { users: made? }))
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     extract::{Admin, Json, Path, Unversioned},
     problem::{Problem, ProblemShape},
-    routes::wire::Nothing,
+    routes::wire::EmptyBody,
 };
 
 /// One shard.
@@ -48,7 +48,7 @@ pub struct Shards {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct HandoffTo {
+pub struct HandoffInput {
     /// The node that shall have it; any other, if missing.
     pub to: Option<String>,
 }
@@ -75,7 +75,7 @@ fn shown(shards: nodes::Shards) -> HttpResponse {
 }
 
 /// Which node owns which shards, and how they are.
-#[utoipa::path(get, path = "/api/v1/admin/shards", tag = "admin", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/v1/admin/shards", operation_id = "listShards", tag = "admin",
     responses((status = 200, body = Shards)))]
 pub async fn shards(_: Admin, services: Data<Services>) -> Result<HttpResponse, Problem> {
     Ok(shown(nodes::shards(&services).await?))
@@ -83,16 +83,17 @@ pub async fn shards(_: Admin, services: Data<Services>) -> Result<HttpResponse, 
 
 /// Hands a shard to another node. Its callers wait meanwhile. Nodes that own more than their share give
 /// some away again.
-#[utoipa::path(post, path = "/api/v1/admin/shards/{id}/handoff", tag = "admin", request_body = HandoffTo,
-    security(("bearer" = [])), responses((status = 200, description = "All shards, thereafter", body = Shards),
-    (status = 404, description = "There is no such shard", body = ProblemShape),
-    (status = 409, description = "There is no such other node to take it", body = ProblemShape),
-    (status = 503, description = "Its owner cannot be reached, or did not manage in time", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/v1/admin/shards/{id}/handoff", operation_id = "handOffShard", tag = "admin",
+    request_body = HandoffInput,
+    responses((status = 200, description = "All shards, thereafter", body = Shards),
+        (status = 404, description = "There is no such shard", body = ProblemShape),
+        (status = 409, description = "There is no such other node to take it", body = ProblemShape),
+        (status = 503, description = "Its owner cannot be reached, or did not manage in time", body = ProblemShape)))]
 pub async fn hand_over(
     admin: Admin,
     _: Unversioned,
     id: Path<ShardId>,
-    body: Json<HandoffTo>,
+    body: Json<HandoffInput>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let (shard, to) = (id.0, body.0.to);
@@ -102,16 +103,16 @@ pub async fn hand_over(
 
 /// Hands all shards of a node to the others. It takes none until it resumes or starts again, or no other
 /// node is left, and still answers requests.
-#[utoipa::path(post, path = "/api/v1/admin/nodes/{name}/handoff", tag = "admin",
-    security(("bearer" = [])), responses((status = 200, description = "All shards, thereafter", body = Shards),
-    (status = 404, description = "There is no such node", body = ProblemShape),
-    (status = 409, description = "There is no other node to take them", body = ProblemShape),
-    (status = 503, description = "The node cannot be reached, or did not manage in time", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/v1/admin/nodes/{name}/handoff", operation_id = "handOffNode", tag = "admin",
+    responses((status = 200, description = "All shards, thereafter", body = Shards),
+        (status = 404, description = "There is no such node", body = ProblemShape),
+        (status = 409, description = "There is no other node to take them", body = ProblemShape),
+        (status = 503, description = "The node cannot be reached, or did not manage in time", body = ProblemShape)))]
 pub async fn empty(
     admin: Admin,
     _: Unversioned,
     name: Path<String>,
-    _: Json<Nothing>,
+    _: Json<EmptyBody>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     tracing::info!(admin = %admin.user_id, node = name.0, "audit: a node is emptied");
@@ -119,15 +120,15 @@ pub async fn empty(
 }
 
 /// Lets a node that was emptied take its share of the shards again.
-#[utoipa::path(post, path = "/api/v1/admin/nodes/{name}/resume", tag = "admin",
-    security(("bearer" = [])), responses((status = 200, description = "All shards; its share follows", body = Shards),
-    (status = 404, description = "There is no such node", body = ProblemShape),
-    (status = 503, description = "The node cannot be reached", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/v1/admin/nodes/{name}/resume", operation_id = "resumeNode", tag = "admin",
+    responses((status = 200, description = "All shards; its share follows", body = Shards),
+        (status = 404, description = "There is no such node", body = ProblemShape),
+        (status = 503, description = "The node cannot be reached", body = ProblemShape)))]
 pub async fn resume(
     admin: Admin,
     _: Unversioned,
     name: Path<String>,
-    _: Json<Nothing>,
+    _: Json<EmptyBody>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     tracing::info!(admin = %admin.user_id, node = name.0, "audit: a node that was emptied takes shards again");

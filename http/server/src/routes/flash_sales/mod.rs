@@ -12,15 +12,18 @@ use stampede_shop::services::{
 };
 use uuid::Uuid;
 
-pub use self::wire::{FlashSale, FlashSaleChange, MyResult, NewFlashSale, Purchase, Purchased};
-use super::wire::{Nothing, PageOf, Paging, located, replayed};
+pub use self::wire::{
+    FlashSale, FlashSaleInput, FlashSalePatch, FlashSaleResult, PurchaseInput, PurchaseResult,
+};
+use super::wire::{EmptyBody, PageOf, Paging, located, replayed};
 use crate::{
     extract::{Admin, Auth, Json, KeyedJson, Path, Query, Unversioned},
     problem::Problem,
 };
 
 /// Flash sales, open ones first.
-#[utoipa::path(get, path = "/api/v1/flash-sales", tag = "flash sales", params(Paging),
+#[utoipa::path(get, path = "/api/v1/flash-sales", operation_id = "listFlashSales", tag = "flash sales",
+    params(Paging),
     responses((status = 200, body = PageOf<FlashSale>)))]
 pub async fn list(paging: Query<Paging>, services: Data<Services>) -> Result<HttpResponse, Problem> {
     let paging = paging.checked()?;
@@ -30,7 +33,7 @@ pub async fn list(paging: Query<Paging>, services: Data<Services>) -> Result<Htt
 }
 
 /// One flash sale, as its actor has it.
-#[utoipa::path(get, path = "/api/v1/flash-sales/{id}", tag = "flash sales",
+#[utoipa::path(get, path = "/api/v1/flash-sales/{id}", operation_id = "getFlashSale", tag = "flash sales",
     responses((status = 200, body = FlashSale), (status = 404)))]
 pub async fn get(id: Path<Uuid>, services: Data<Services>) -> Result<HttpResponse, Problem> {
     shown(sales::get(&services, FlashSaleId(id.0)).await)
@@ -39,12 +42,12 @@ pub async fn get(id: Path<Uuid>, services: Data<Services>) -> Result<HttpRespons
 /// Buys units of a flash sale.
 ///
 /// 201 with the order's number when units and order are durable; 202 when the order is on its way.
-#[utoipa::path(post, path = "/api/v1/flash-sales/{id}/purchase", tag = "flash sales", request_body = Purchase,
-    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 201, body = Purchased), (status = 202, body = Purchased),
+#[utoipa::path(post, path = "/api/v1/flash-sales/{id}/purchase", operation_id = "purchaseFlashSale",
+    tag = "flash sales", request_body = PurchaseInput, params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = PurchaseResult), (status = 202, body = PurchaseResult),
         (status = 409, description = "sold_out, limit_reached, not_started, ended or paused")))]
 pub async fn purchase(
-    request: KeyedJson<Purchase>,
+    request: KeyedJson<PurchaseInput>,
     id: Path<Uuid>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
@@ -55,7 +58,7 @@ pub async fn purchase(
 
 /// The answer to a purchase: 201 with its order, or 202 while the order is on its way.
 pub(super) fn purchased(purchased: &purchases::Purchased) -> HttpResponse {
-    let answer = Purchased::of(purchased);
+    let answer = PurchaseResult::of(purchased);
     let mut response =
         if purchased.order.is_some() { HttpResponse::Created() } else { HttpResponse::Accepted() };
     let address = format!("/api/v1/orders/{}", answer.order_no);
@@ -63,23 +66,24 @@ pub(super) fn purchased(purchased: &purchases::Purchased) -> HttpResponse {
 }
 
 /// The caller's own result in a sale.
-#[utoipa::path(get, path = "/api/v1/flash-sales/{id}/me", tag = "flash sales", security(("bearer" = [])),
-    responses((status = 200, body = MyResult)))]
+#[utoipa::path(get, path = "/api/v1/flash-sales/{id}/me", operation_id = "getMyFlashSaleResult",
+    tag = "flash sales",
+    responses((status = 200, body = FlashSaleResult)))]
 pub async fn mine(caller: Auth, id: Path<Uuid>, services: Data<Services>) -> Result<HttpResponse, Problem> {
     let sale = FlashSaleId(id.0);
     let own = sales::own_result(&services, sale, caller.user_id).await?;
-    Ok(HttpResponse::Ok().json(MyResult::of(sale, &own)))
+    Ok(HttpResponse::Ok().json(FlashSaleResult::of(sale, &own)))
 }
 
 /// Opens a flash sale: its units leave the regular pool now, so that its start cannot fail.
-#[utoipa::path(post, path = "/api/v1/flash-sales", tag = "flash sales", request_body = NewFlashSale,
-    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/api/v1/flash-sales", operation_id = "createFlashSale", tag = "flash sales",
+    request_body = FlashSaleInput, params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = FlashSale),
         (status = 409, description = "insufficient_stock, or conflict: it is not on the shelf")))]
 pub async fn create(
     _: Admin,
     _: Unversioned,
-    request: KeyedJson<NewFlashSale>,
+    request: KeyedJson<FlashSaleInput>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let opened = sales::open(&services, request.body.checked(request.key)?).await?;
@@ -93,52 +97,56 @@ pub(super) fn address(sale: &SaleOfSku) -> String {
 }
 
 /// Changes the terms of a flash sale that is not closed.
-#[utoipa::path(patch, path = "/api/v1/flash-sales/{id}", tag = "flash sales", request_body = FlashSaleChange,
-    security(("bearer" = [])), responses((status = 200, body = FlashSale)))]
+#[utoipa::path(patch, path = "/api/v1/flash-sales/{id}", operation_id = "updateFlashSale",
+    tag = "flash sales", request_body = FlashSalePatch,
+    responses((status = 200, body = FlashSale)))]
 pub async fn amend(
     _: Admin,
     _: Unversioned,
     id: Path<Uuid>,
-    change: Json<FlashSaleChange>,
+    change: Json<FlashSalePatch>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     shown(sales::amend(&services, FlashSaleId(id.0), change.checked()?).await)
 }
 
 /// Stops selling for a while.
-#[utoipa::path(post, path = "/api/v1/flash-sales/{id}/pause", tag = "flash sales", security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/v1/flash-sales/{id}/pause", operation_id = "pauseFlashSale",
+    tag = "flash sales",
     responses((status = 200, body = FlashSale)))]
 pub async fn pause(
     _: Admin,
     _: Unversioned,
     id: Path<Uuid>,
-    _: Json<Nothing>,
+    _: Json<EmptyBody>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     shown(sales::pause(&services, FlashSaleId(id.0)).await)
 }
 
 /// Goes on selling.
-#[utoipa::path(post, path = "/api/v1/flash-sales/{id}/resume", tag = "flash sales", security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/v1/flash-sales/{id}/resume", operation_id = "resumeFlashSale",
+    tag = "flash sales",
     responses((status = 200, body = FlashSale)))]
 pub async fn resume(
     _: Admin,
     _: Unversioned,
     id: Path<Uuid>,
-    _: Json<Nothing>,
+    _: Json<EmptyBody>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     shown(sales::resume(&services, FlashSaleId(id.0)).await)
 }
 
 /// Ends a flash sale; the unsold rest goes back to the regular pool.
-#[utoipa::path(post, path = "/api/v1/flash-sales/{id}/close", tag = "flash sales", security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/v1/flash-sales/{id}/close", operation_id = "closeFlashSale",
+    tag = "flash sales",
     responses((status = 200, body = FlashSale)))]
 pub async fn close(
     _: Admin,
     _: Unversioned,
     id: Path<Uuid>,
-    _: Json<Nothing>,
+    _: Json<EmptyBody>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     shown(sales::close(&services, FlashSaleId(id.0)).await)

@@ -92,7 +92,7 @@ impl FlashSale {
 /// A new flash sale.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewFlashSale {
+pub struct FlashSaleInput {
     pub sku_id: Uuid,
     /// Such as `"19.90"`.
     pub price: String,
@@ -108,7 +108,7 @@ pub struct NewFlashSale {
 /// What may change of a flash sale.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FlashSaleChange {
+pub struct FlashSalePatch {
     pub price: Option<String>,
     pub per_user_limit: Option<u32>,
     pub starts_at: Option<String>,
@@ -118,14 +118,14 @@ pub struct FlashSaleChange {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Purchase {
+pub struct PurchaseInput {
     /// 1, if missing.
     pub quantity: Option<i64>,
 }
 
 /// A purchase: durable, and final.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Purchased {
+pub struct PurchaseResult {
     pub order_no: String,
     pub reservation_id: Uuid,
     pub quantity: u32,
@@ -136,7 +136,7 @@ pub struct Purchased {
     pub pay_before: String,
 }
 
-impl Purchased {
+impl PurchaseResult {
     pub(crate) fn of(purchased: &purchases::Purchased) -> Self {
         let status = purchased.order.as_ref().map_or("reserved", |order| order.status.as_str());
         Self::of_reservation(&purchased.reservation, status)
@@ -157,15 +157,15 @@ impl Purchased {
 
 /// The caller's own part in a sale.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct MyResult {
+pub struct FlashSaleResult {
     pub flash_sale_id: Uuid,
     /// Units held or bought.
     pub units: u32,
     pub per_user_limit: u32,
-    pub purchases: Vec<Purchased>,
+    pub purchases: Vec<PurchaseResult>,
 }
 
-impl MyResult {
+impl FlashSaleResult {
     pub(super) fn of(sale: FlashSaleId, own: &OwnResult) -> Self {
         let mut units = 0;
         let mut purchases = Vec::with_capacity(own.reservations.len());
@@ -178,13 +178,13 @@ impl MyResult {
             if matches!(reservation.status, ReservationStatus::Held | ReservationStatus::Confirmed) {
                 units += reservation.quantity;
             }
-            purchases.push(Purchased::of_reservation(reservation, status));
+            purchases.push(PurchaseResult::of_reservation(reservation, status));
         }
         Self { flash_sale_id: sale.0, units, per_user_limit: own.per_user_limit, purchases }
     }
 }
 
-impl NewFlashSale {
+impl FlashSaleInput {
     /// The sale that is wanted.
     pub(super) fn checked(&self, key: Option<IdempotencyKey>) -> Result<NewSale, Problem> {
         Ok(NewSale {
@@ -200,7 +200,7 @@ impl NewFlashSale {
     }
 }
 
-impl FlashSaleChange {
+impl FlashSalePatch {
     /// The change that is wanted.
     pub(super) fn checked(&self) -> Result<SaleChange, Problem> {
         let moment = |text: Option<&str>, field| text.map(|text| wire::moment(text, field)).transpose();

@@ -15,10 +15,13 @@ use stampede_shop::{
     },
 };
 
-pub use self::wire::{Cancel, Item, Listing, NewItem, NewOrder, Order, Ship, Statistics, Step};
+pub use self::wire::{
+    CancelInput, Listing, Order, OrderInput, OrderItem, OrderItemInput, OrderLogEntry, OrderStatistics,
+    ShipmentInput,
+};
 use super::{
     flash_sales,
-    wire::{Nothing, PageOf, located, note, replayed},
+    wire::{EmptyBody, PageOf, located, note, replayed},
 };
 use crate::{
     extract::{Admin, Auth, Json, KeyedJson, Object, Path, Query, Unversioned},
@@ -26,10 +29,14 @@ use crate::{
 };
 
 /// Buys directly from the regular stock.
-#[utoipa::path(post, path = "/api/v1/orders", tag = "orders", request_body = NewOrder, security(("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 201, body = Order), (status = 404), (status = 409, description = "insufficient_stock")))]
-pub async fn create(request: KeyedJson<NewOrder>, services: Data<Services>) -> Result<HttpResponse, Problem> {
+#[utoipa::path(post, path = "/api/v1/orders", operation_id = "createOrder", tag = "orders",
+    request_body = OrderInput, params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = Order), (status = 404),
+        (status = 409, description = "insufficient_stock")))]
+pub async fn create(
+    request: KeyedJson<OrderInput>,
+    services: Data<Services>,
+) -> Result<HttpResponse, Problem> {
     let [Object(item)] = request.body.items.as_slice() else {
         return Err(Problem::field("items", "out_of_range", "A direct buy has exactly one line."));
     };
@@ -48,7 +55,7 @@ pub(super) fn bought(purchased: &Purchased) -> HttpResponse {
 }
 
 /// One's own orders, newest first. May lag by a second.
-#[utoipa::path(get, path = "/api/v1/orders", tag = "orders", params(Listing), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/v1/orders", operation_id = "listOrders", tag = "orders", params(Listing),
     responses((status = 200, body = PageOf<Order>), (status = 403, description = "Another user's orders")))]
 pub async fn list(
     caller: Auth,
@@ -64,7 +71,8 @@ pub async fn list(
 }
 
 /// Everybody's orders, newest first.
-#[utoipa::path(get, path = "/api/v1/admin/orders", tag = "admin", params(Listing), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/v1/admin/orders", operation_id = "listAllOrders", tag = "admin",
+    params(Listing),
     responses((status = 200, body = PageOf<Order>)))]
 pub async fn list_all(
     _: Admin,
@@ -82,15 +90,15 @@ async fn page(services: &Services, filter: &OrderFilter, listing: &Listing) -> R
 }
 
 /// Counts and sums of one's orders. May lag by a second.
-#[utoipa::path(get, path = "/api/v1/orders/statistics", tag = "orders", security(("bearer" = [])),
-    responses((status = 200, body = Statistics)))]
+#[utoipa::path(get, path = "/api/v1/orders/statistics", operation_id = "getOrderStatistics", tag = "orders",
+    responses((status = 200, body = OrderStatistics)))]
 pub async fn statistics(caller: Auth, services: Data<Services>) -> Result<HttpResponse, Problem> {
     let statistics = orders::statistics(&services, caller.user_id).await?;
-    Ok(HttpResponse::Ok().json(Statistics::of(statistics)))
+    Ok(HttpResponse::Ok().json(OrderStatistics::of(statistics)))
 }
 
 /// One of one's own orders, as its actor has it.
-#[utoipa::path(get, path = "/api/v1/orders/{order_no}", tag = "orders", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/v1/orders/{order_no}", operation_id = "getOrder", tag = "orders",
     responses((status = 200, body = Order), (status = 404)))]
 pub async fn get(
     caller: Auth,
@@ -102,11 +110,11 @@ pub async fn get(
 }
 
 /// Pays in the sandbox, which always has money.
-#[utoipa::path(post, path = "/api/v1/orders/{order_no}/pay", tag = "orders", request_body = Nothing,
-    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/api/v1/orders/{order_no}/pay", operation_id = "payOrder", tag = "orders",
+    request_body = EmptyBody, params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn pay(
-    request: KeyedJson<Nothing>,
+    request: KeyedJson<EmptyBody>,
     order_no: Path<String>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
@@ -115,11 +123,11 @@ pub async fn pay(
 }
 
 /// Cancels an order that is not paid; its units go back on sale.
-#[utoipa::path(post, path = "/api/v1/orders/{order_no}/cancel", tag = "orders", request_body = Cancel,
-    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/api/v1/orders/{order_no}/cancel", operation_id = "cancelOrder", tag = "orders",
+    request_body = CancelInput, params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn cancel(
-    request: KeyedJson<Cancel>,
+    request: KeyedJson<CancelInput>,
     order_no: Path<String>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
@@ -128,10 +136,11 @@ pub async fn cancel(
 }
 
 /// Confirms that the goods have arrived.
-#[utoipa::path(post, path = "/api/v1/orders/{order_no}/confirm", tag = "orders", request_body = Nothing,
-    security(("bearer" = [])), responses((status = 200, body = Order), (status = 409, description = "order_state")))]
+#[utoipa::path(post, path = "/api/v1/orders/{order_no}/confirm", operation_id = "confirmOrder",
+    tag = "orders", request_body = EmptyBody,
+    responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn confirm(
-    request: KeyedJson<Nothing>,
+    request: KeyedJson<EmptyBody>,
     order_no: Path<String>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
@@ -139,13 +148,14 @@ pub async fn confirm(
 }
 
 /// Marks a paid order as shipped.
-#[utoipa::path(post, path = "/api/v1/admin/orders/{order_no}/ship", tag = "admin", request_body = Ship,
-    security(("bearer" = [])), responses((status = 200, body = Order), (status = 409, description = "order_state")))]
+#[utoipa::path(post, path = "/api/v1/admin/orders/{order_no}/ship", operation_id = "shipOrder", tag = "admin",
+    request_body = ShipmentInput,
+    responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn ship(
     admin: Admin,
     _: Unversioned,
     order_no: Path<String>,
-    body: Json<Ship>,
+    body: Json<ShipmentInput>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let remark = note(body.0.remark, "remark")?;
@@ -153,13 +163,14 @@ pub async fn ship(
 }
 
 /// Marks a shipped order as delivered.
-#[utoipa::path(post, path = "/api/v1/admin/orders/{order_no}/deliver", tag = "admin", request_body = Nothing,
-    security(("bearer" = [])), responses((status = 200, body = Order), (status = 409, description = "order_state")))]
+#[utoipa::path(post, path = "/api/v1/admin/orders/{order_no}/deliver", operation_id = "deliverOrder",
+    tag = "admin", request_body = EmptyBody,
+    responses((status = 200, body = Order), (status = 409, description = "order_state")))]
 pub async fn deliver(
     admin: Admin,
     _: Unversioned,
     order_no: Path<String>,
-    _: Json<Nothing>,
+    _: Json<EmptyBody>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     changed(orders::deliver(&services, admin.user_id, number(&order_no)?).await)

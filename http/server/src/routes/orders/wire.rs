@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stampede_domain::order::{OrderLine, OrderView, Status};
 use stampede_kernel::Timestamp;
 use stampede_shop::{
-    projections::{OrderFilter, OrderStatistics},
+    projections::{self, OrderFilter},
     services,
 };
 use utoipa::ToSchema;
@@ -19,7 +19,7 @@ use crate::{
 
 /// One line of an order.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Item {
+pub struct OrderItem {
     pub sku_id: Uuid,
     pub product_id: Uuid,
     pub name: String,
@@ -31,7 +31,7 @@ pub struct Item {
     pub discount: String,
 }
 
-impl Item {
+impl OrderItem {
     fn of(line: &OrderLine) -> Self {
         Self {
             sku_id: line.sku_id.0,
@@ -48,7 +48,7 @@ impl Item {
 
 /// One step of an order's life.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Step {
+pub struct OrderLogEntry {
     pub at: String,
     pub action: &'static str,
     /// The user who did it; none for the shop itself.
@@ -61,7 +61,7 @@ pub struct Step {
 pub struct Order {
     pub order_no: String,
     pub status: &'static str,
-    pub items: Vec<Item>,
+    pub items: Vec<OrderItem>,
     pub total: String,
     pub freight: String,
     pub discount: String,
@@ -79,7 +79,7 @@ pub struct Order {
     pub completed_at: Option<String>,
     pub cancelled_at: Option<String>,
     pub cancel_reason: Option<String>,
-    pub log: Vec<Step>,
+    pub log: Vec<OrderLogEntry>,
 }
 
 /// Freight and discounts come with the checkout of a cart.
@@ -91,7 +91,7 @@ impl Order {
         Self {
             order_no: order.order_no.to_string(),
             status: order.status.as_str(),
-            items: order.lines.iter().map(Item::of).collect(),
+            items: order.lines.iter().map(OrderItem::of).collect(),
             total: order.total.to_string(),
             freight: ZERO.to_owned(),
             discount: ZERO.to_owned(),
@@ -111,7 +111,7 @@ impl Order {
             log: order
                 .log
                 .iter()
-                .map(|step| Step {
+                .map(|step| OrderLogEntry {
                     at: step.at.to_string(),
                     action: step.action.as_str(),
                     by: step.by.map(|user| user.0),
@@ -125,7 +125,7 @@ impl Order {
 /// One wished line.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewItem {
+pub struct OrderItemInput {
     pub sku_id: Uuid,
     pub quantity: i64,
 }
@@ -133,22 +133,22 @@ pub struct NewItem {
 /// A direct buy.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewOrder {
+pub struct OrderInput {
     /// One line; several are bought by the checkout of a cart.
-    #[schema(value_type = Vec<NewItem>)]
-    pub items: Vec<Object<NewItem>>,
+    #[schema(value_type = Vec<OrderItemInput>)]
+    pub items: Vec<Object<OrderItemInput>>,
     pub note: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Cancel {
+pub struct CancelInput {
     pub reason: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Ship {
+pub struct ShipmentInput {
     pub remark: Option<String>,
 }
 
@@ -171,7 +171,7 @@ pub struct Listing {
 
 /// Counts and sums of one's orders.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Statistics {
+pub struct OrderStatistics {
     pub total: i64,
     /// Counts by status.
     pub by_status: std::collections::BTreeMap<String, i64>,
@@ -180,8 +180,8 @@ pub struct Statistics {
     pub currency: &'static str,
 }
 
-impl Statistics {
-    pub(super) fn of(statistics: OrderStatistics) -> Self {
+impl OrderStatistics {
+    pub(super) fn of(statistics: projections::OrderStatistics) -> Self {
         let mut paid_total = statistics.paid_total;
         paid_total.rescale(2);
         Self {

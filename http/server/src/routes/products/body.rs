@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for Amount {
 /// A new product, or all that a product is to be.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewProduct {
+pub struct ProductInput {
     #[schema(max_length = 200)]
     pub name: String,
     #[schema(value_type = String, example = "19.90")]
@@ -91,14 +91,14 @@ pub struct NewProduct {
     #[schema(value_type = Option<String>)]
     pub original_price: Option<Amount>,
     /// One SKU at the product's price, if missing.
-    #[schema(value_type = Option<Vec<NewSku>>)]
-    pub skus: Option<Vec<Object<NewSku>>>,
+    #[schema(value_type = Option<Vec<SkuInput>>)]
+    pub skus: Option<Vec<Object<SkuInput>>>,
 }
 
 /// A SKU of a product.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewSku {
+pub struct SkuInput {
     /// Made up, if missing.
     pub sku_code: Option<String>,
     #[schema(value_type = Option<Object>)]
@@ -115,7 +115,7 @@ pub struct NewSku {
 /// What changes of a product; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ProductChange {
+pub struct ProductPatch {
     pub name: Option<String>,
     #[schema(value_type = Option<String>, example = "19.90")]
     pub price: Option<Amount>,
@@ -138,11 +138,11 @@ pub struct ProductChange {
     #[schema(value_type = Option<String>)]
     pub original_price: Option<Option<Amount>>,
     /// The whole list: a SKU that is not on it leaves the shelf.
-    #[schema(value_type = Option<Vec<NewSku>>)]
-    pub skus: Option<Vec<Object<NewSku>>>,
+    #[schema(value_type = Option<Vec<SkuInput>>)]
+    pub skus: Option<Vec<Object<SkuInput>>>,
 }
 
-impl NewProduct {
+impl ProductInput {
     /// The same for the catalog.
     pub fn checked(self, amounts: Amounts) -> Result<catalog::NewProduct, Problem> {
         Ok(catalog::NewProduct {
@@ -162,7 +162,7 @@ impl NewProduct {
     }
 }
 
-impl ProductChange {
+impl ProductPatch {
     /// The same for the catalog, and the units that the default SKU is to have.
     pub fn checked(self, amounts: Amounts) -> Result<(catalog::ProductChange, Option<i64>), Problem> {
         if self.stock.is_some_and(|units| !(0..=UNITS_MAX).contains(&units)) {
@@ -193,7 +193,7 @@ fn amount(given: Option<&Amount>, amounts: Amounts, field: &str) -> Result<Optio
     given.map(|amount| amount.checked(amounts, field)).transpose()
 }
 
-fn checked_skus(skus: Vec<Object<NewSku>>, amounts: Amounts) -> Result<Vec<catalog::NewSku>, Problem> {
+fn checked_skus(skus: Vec<Object<SkuInput>>, amounts: Amounts) -> Result<Vec<catalog::NewSku>, Problem> {
     skus.into_iter()
         .enumerate()
         .map(|(index, Object(sku))| {
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     fn price(body: &str, amounts: Amounts) -> Result<String, String> {
-        let new: NewProduct = serde_json::from_str(body).map_err(|error| error.to_string())?;
+        let new: ProductInput = serde_json::from_str(body).map_err(|error| error.to_string())?;
         let checked = new.checked(amounts).map_err(|problem| problem.errors()[0].field.clone())?;
         Ok(checked.price.to_string())
     }
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn null_forgets_and_nothing_stays() {
         let change = |body: &str| {
-            let change: ProductChange = serde_json::from_str(body).unwrap();
+            let change: ProductPatch = serde_json::from_str(body).unwrap();
             change.checked(Amounts::Texts).unwrap().0
         };
         assert_eq!(change("{}").brand, None);

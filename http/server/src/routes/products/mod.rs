@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use self::body::{Amounts, product_status};
 pub use self::{
-    body::{NewProduct, ProductChange},
-    wire::{Product, ProductListing, StatusChange, StatusChanged},
+    body::{ProductInput, ProductPatch},
+    wire::{Product, ProductListing, ProductStatusInput, ProductStatusResult},
 };
 use super::wire::{PageOf, located, replayed};
 use crate::{
@@ -24,9 +24,10 @@ use crate::{
 };
 
 /// The products on the shelf.
-#[utoipa::path(get, path = "/api/v1/products", tag = "catalog", params(ProductListing), responses(
-    (status = 200, body = PageOf<Product>),
-    (status = 422, description = "A parameter is not valid", body = ProblemShape)))]
+#[utoipa::path(get, path = "/api/v1/products", operation_id = "listProducts", tag = "catalog",
+    params(ProductListing),
+    responses((status = 200, body = PageOf<Product>),
+        (status = 422, description = "A parameter is not valid", body = ProblemShape)))]
 pub async fn list(listing: Query<ProductListing>, services: Data<Services>) -> Result<HttpResponse, Problem> {
     let (filter, paging) = (listing.filter()?, listing.paging()?);
     let page = products::list(&services, &filter, paging).await?;
@@ -34,8 +35,8 @@ pub async fn list(listing: Query<ProductListing>, services: Data<Services>) -> R
 }
 
 /// One product. Its seller and administrators see it too while it is not on the shelf.
-#[utoipa::path(get, path = "/api/v1/products/{id}", tag = "catalog", responses(
-    (status = 200, body = Product), (status = 404, body = ProblemShape)))]
+#[utoipa::path(get, path = "/api/v1/products/{id}", operation_id = "getProduct", tag = "catalog",
+    responses( (status = 200, body = Product), (status = 404, body = ProblemShape)))]
 pub async fn get(
     caller: MaybeCaller,
     id: Path<Uuid>,
@@ -49,15 +50,15 @@ pub async fn get(
 }
 
 /// Makes a product. Its stock is there when this answers.
-#[utoipa::path(post, path = "/api/v1/products", tag = "catalog", request_body = NewProduct,
-    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
-    (status = 201, body = Product),
-    (status = 409, description = "A SKU's code is taken", body = ProblemShape),
-    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/v1/products", operation_id = "createProduct", tag = "catalog",
+    request_body = ProductInput, params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = Product),
+        (status = 409, description = "A SKU's code is taken", body = ProblemShape),
+        (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn create(
     seller: Seller,
     _: Unversioned,
-    request: KeyedJson<NewProduct>,
+    request: KeyedJson<ProductInput>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let new = request.body.checked(Amounts::Texts)?;
@@ -72,16 +73,16 @@ pub(super) fn created(created: &Answered<StockedProduct>) -> HttpResponse {
 
 /// Sets everything of a product; a list of SKUs, if there is one, is the whole list. A stock is what
 /// is to be for sale of the default SKU.
-#[utoipa::path(put, path = "/api/v1/products/{id}", tag = "catalog", request_body = NewProduct,
-    security(("bearer" = [])), params(("If-Match" = Option<String>, Header)), responses(
-    (status = 200, body = Product), (status = 404, body = ProblemShape),
-    (status = 412, description = "The product has changed meanwhile", body = ProblemShape),
-    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+#[utoipa::path(put, path = "/api/v1/products/{id}", operation_id = "replaceProduct", tag = "catalog",
+    request_body = ProductInput, params(("If-Match" = Option<String>, Header)),
+    responses((status = 200, body = Product), (status = 404, body = ProblemShape),
+        (status = 412, description = "The product has changed meanwhile", body = ProblemShape),
+        (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn replace(
     seller: Seller,
     version: IfMatch,
     id: Path<Uuid>,
-    body: Json<NewProduct>,
+    body: Json<ProductInput>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let (new, by) = (body.0.checked(Amounts::Texts)?, seller.principal());
@@ -90,16 +91,16 @@ pub async fn replace(
 }
 
 /// Changes a product.
-#[utoipa::path(patch, path = "/api/v1/products/{id}", tag = "catalog", request_body = ProductChange,
-    security(("bearer" = [])), params(("If-Match" = Option<String>, Header)), responses(
-    (status = 200, body = Product), (status = 404, body = ProblemShape),
-    (status = 412, description = "The product has changed meanwhile", body = ProblemShape),
-    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+#[utoipa::path(patch, path = "/api/v1/products/{id}", operation_id = "updateProduct", tag = "catalog",
+    request_body = ProductPatch, params(("If-Match" = Option<String>, Header)),
+    responses((status = 200, body = Product), (status = 404, body = ProblemShape),
+        (status = 412, description = "The product has changed meanwhile", body = ProblemShape),
+        (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn change(
     seller: Seller,
     version: IfMatch,
     id: Path<Uuid>,
-    body: Json<ProductChange>,
+    body: Json<ProductPatch>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let (change, stock) = body.0.checked(Amounts::Texts)?;
@@ -109,11 +110,11 @@ pub async fn change(
 }
 
 /// Deletes a product that has no flash sale any more; orders of the past still name it.
-#[utoipa::path(delete, path = "/api/v1/products/{id}", tag = "catalog", security(("bearer" = [])),
-    params(("If-Match" = Option<String>, Header)), responses(
-    (status = 204), (status = 404, body = ProblemShape),
-    (status = 409, description = "A flash sale of it is not over", body = ProblemShape),
-    (status = 412, description = "The product has changed meanwhile", body = ProblemShape)))]
+#[utoipa::path(delete, path = "/api/v1/products/{id}", operation_id = "deleteProduct", tag = "catalog",
+    params(("If-Match" = Option<String>, Header)),
+    responses((status = 204), (status = 404, body = ProblemShape),
+        (status = 409, description = "A flash sale of it is not over", body = ProblemShape),
+        (status = 412, description = "The product has changed meanwhile", body = ProblemShape)))]
 pub async fn delete(
     seller: Seller,
     version: IfMatch,
@@ -125,19 +126,19 @@ pub async fn delete(
 }
 
 /// Puts many products on the shelf, or takes them off it.
-#[utoipa::path(post, path = "/api/v1/products/status", tag = "catalog", request_body = StatusChange,
-    security(("bearer" = [])), responses(
-    (status = 200, body = StatusChanged),
-    (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
+#[utoipa::path(post, path = "/api/v1/products/status", operation_id = "setProductStatus", tag = "catalog",
+    request_body = ProductStatusInput,
+    responses((status = 200, body = ProductStatusResult),
+        (status = 422, description = "Some fields are not valid", body = ProblemShape)))]
 pub async fn set_status(
     seller: Seller,
     _: Unversioned,
-    body: Json<StatusChange>,
+    body: Json<ProductStatusInput>,
     services: Data<Services>,
 ) -> Result<HttpResponse, Problem> {
     let status = product_status(&body.status)?;
     let changes = products::set_status(&services, seller.principal(), &body.ids, status).await?;
-    Ok(HttpResponse::Ok().json(StatusChanged::of(changes)))
+    Ok(HttpResponse::Ok().json(ProductStatusResult::of(changes)))
 }
 
 pub(super) fn shown(mut response: HttpResponseBuilder, product: &StockedProduct) -> HttpResponse {

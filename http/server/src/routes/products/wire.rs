@@ -164,7 +164,7 @@ fn bound(text: Option<&str>, field: &'static str) -> Result<Option<Money>, Probl
 /// Which products are to have which status.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct StatusChange {
+pub struct ProductStatusInput {
     /// At most 100.
     pub ids: Vec<Uuid>,
     /// `active`, `inactive` or `draft`.
@@ -173,7 +173,7 @@ pub struct StatusChange {
 
 /// What became of them.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StatusChanged {
+pub struct ProductStatusResult {
     pub changed: Vec<Uuid>,
     /// There are no such products.
     pub missing: Vec<Uuid>,
@@ -185,7 +185,7 @@ impl ProductListing {
     }
 }
 
-impl StatusChanged {
+impl ProductStatusResult {
     pub(super) fn of(changes: StatusChanges) -> Self {
         let ids = |ids: Vec<ProductId>| ids.into_iter().map(|id| id.0).collect();
         Self { changed: ids(changes.changed), missing: ids(changes.missing) }

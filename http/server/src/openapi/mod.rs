@@ -1,17 +1,19 @@
 //! The contract as OpenAPI. A handler is described beside itself (`#[utoipa::path]`); the operations come
-//! from the table of routes, those of other addresses as copies of what they stand for. What is true of an operation by its address, its place in the table or its body's type is
-//! not repeated beside each handler but added here.
+//! from the table of routes, those of other addresses as copies of what they stand for. What is true of an
+//! operation by its address, its place in the table or its body's type is not repeated beside each handler but
+//! added here.
 
 use actix_web::http::{Method, StatusCode};
 use stampede_kernel::Code;
+use stampede_shop::actors::KINDS;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        Components, Content, Deprecated, KnownFormat, Object, ObjectBuilder, OpenApi as Document, PathItem,
-        Ref, RefOr, Required, Response, Schema, SchemaFormat, Type,
+        ArrayBuilder, Components, Content, Deprecated, KnownFormat, Object, ObjectBuilder,
+        OpenApi as Document, PathItem, Ref, RefOr, Required, Response, Schema, SchemaFormat, Type,
         path::{Operation, Parameter, ParameterBuilder, ParameterIn},
         schema::SchemaType,
-        security::{Http, HttpAuthScheme, SecurityScheme},
+        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
 
@@ -28,8 +30,9 @@ use crate::{
         title = "Stampede",
         description = "A shop's backend whose centre is the flash sale. Errors are problem details (RFC 9457) \
                        with a stable `code`; POSTs that move stock or money take an `Idempotency-Key`.",
-        license(name = "MIT OR Apache-2.0")
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
+    servers((url = "/", description = "The server that this document came from")),
     components(schemas(ProblemShape, FieldError)),
     tags(
         (name = "accounts", description = "Registering, logging in, and one's own account"),
@@ -42,7 +45,7 @@ use crate::{
         (name = "operations", description = "For operators and their tools"),
         (name = "gomall", description = "The addresses of existing GoMall clients")
     ),
-    modifiers(&Security, &Routes, &Aliases, &Common, &OperationIds)
+    modifiers(&Security, &Routes, &Pages, &Aliases, &Common)
 )]
 pub struct ApiDoc;
 
@@ -72,7 +75,21 @@ impl Modify for Routes {
     }
 }
 
-/// Copies of operations at the addresses of GoMall clients.
+/// A list's schema refers to the schema of its entries, and does not hold a copy of it.
+struct Pages;
+
+impl Modify for Pages {
+    fn modify(&self, document: &mut Document) {
+        for (name, schema) in &mut document.components.get_or_insert_default().schemas {
+            let Some(shown) = name.strip_prefix("PageOf_") else { continue };
+            let RefOr::T(Schema::Object(page)) = schema else { continue };
+            let data = ArrayBuilder::new().items(Ref::from_schema_name(shown)).build();
+            page.properties.insert("data".to_owned(), RefOr::T(Schema::Array(data)));
+        }
+    }
+}
+
+/// Copies of operations at their other addresses: those of GoMall clients, and earlier ones.
 struct Aliases;
 
 impl Modify for Aliases {
@@ -82,19 +99,27 @@ impl Modify for Aliases {
             let original =
                 document.paths.paths.get(alias_of).and_then(|item| operation(item, row.method.as_str()));
             let Some(mut copy) = original.cloned() else { continue };
-            if row.path.starts_with("/api/v1/") {
-                // An earlier address of the same.
+            let earlier = row.path.starts_with("/api/v1/");
+            if earlier {
                 copy.deprecated = Some(Deprecated::True);
             } else {
                 copy.tags = Some(vec!["gomall".to_owned()]);
             }
+            let prefix = if earlier { "deprecated" } else { "gomall" };
+            copy.operation_id = copy.operation_id.map(|id| prefixed(prefix, &id));
             let item = document.paths.paths.entry(row.path.to_owned()).or_default();
             put(item, row.method.as_str(), copy);
         }
     }
 }
 
-/// What operations have in common: the parameters of their paths, what a missing body means, and the
+/// `purchaseFlashSale` becomes `gomallPurchaseFlashSale`.
+fn prefixed(prefix: &str, id: &str) -> String {
+    let (first, rest) = id.split_at(id.len().min(1));
+    format!("{prefix}{}{rest}", first.to_ascii_uppercase())
+}
+
+/// What operations have in common: who may call them, the parameters of their paths, what a missing body means, and the
 /// refusals that do not depend on the handler.
 struct Common;
 
@@ -106,6 +131,12 @@ impl Modify for Common {
             let Some(operation) = item.and_then(|item| operation_mut(item, row.method.as_str())) else {
                 continue;
             };
+            operation.security = Some(match row.access {
+                Access::Public => Vec::new(),
+                Access::User | Access::Seller | Access::Admin => {
+                    vec![SecurityRequirement::new("bearer", [""; 0])]
+                }
+            });
             add_path_parameters(operation, row.path);
             may_leave_out_body(operation, components);
             add_refusals(operation, row);
@@ -146,7 +177,7 @@ fn path_schema(path: &str, name: &str) -> Object {
             .schema_type(SchemaType::new(Type::Integer))
             .minimum(Some(0))
             .maximum(Some(u16::MAX)),
-        "kind" => text.enum_values(Some(["stock", "order", "cart"])),
+        "kind" => text.enum_values(Some(KINDS.iter().copied())),
         "order_no" => text.examples(["20261120A1B2C3D4E5F6"]),
         "name" => text.examples(["node-1"]),
         _ => text.format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))),
@@ -247,33 +278,6 @@ fn meaning(status: &str) -> &'static str {
     }
 }
 
-/// Names operations after method and address: handlers of different resources share their names.
-struct OperationIds;
-
-impl Modify for OperationIds {
-    fn modify(&self, document: &mut Document) {
-        for (path, item) in &mut document.paths.paths {
-            let words: Vec<&str> = path
-                .split(|char: char| !char.is_ascii_alphanumeric())
-                .filter(|word| !word.is_empty())
-                .collect();
-            let name = words.join("_");
-            let operations = [
-                ("get", &mut item.get),
-                ("post", &mut item.post),
-                ("put", &mut item.put),
-                ("patch", &mut item.patch),
-                ("delete", &mut item.delete),
-            ];
-            for (method, operation) in operations {
-                if let Some(operation) = operation {
-                    operation.operation_id = Some(format!("{method}_{name}"));
-                }
-            }
-        }
-    }
-}
-
 fn operation<'a>(item: &'a PathItem, method: &str) -> Option<&'a Operation> {
     match method {
         "GET" => item.get.as_ref(),
@@ -308,123 +312,4 @@ fn put(item: &mut PathItem, method: &str, operation: Operation) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    /// Served as pages or files, and so nothing that a program would ask for.
-    const UNDOCUMENTED: [&str; 4] = ["/docs", "/docs/{file:.*}", "/swagger", "/swagger/{file:.*}"];
-
-    #[test]
-    fn every_route_is_documented_and_nothing_else_is() {
-        let document = ApiDoc::openapi();
-        let mut listed = 0;
-        for row in routes::table() {
-            if UNDOCUMENTED.contains(&row.path) {
-                continue;
-            }
-            let item = document.paths.paths.get(row.path);
-            let found = item.and_then(|item| operation(item, row.method.as_str()));
-            assert!(found.is_some(), "{} {} is not in the documentation", row.method, row.path);
-            listed += 1;
-        }
-        let documented: usize = document
-            .paths
-            .paths
-            .values()
-            .map(|item| {
-                ["GET", "POST", "PUT", "PATCH", "DELETE"]
-                    .iter()
-                    .filter(|m| operation(item, m).is_some())
-                    .count()
-            })
-            .sum();
-        assert_eq!(documented, listed, "something is documented that is not in the table");
-    }
-
-    #[test]
-    fn no_two_operations_have_the_same_id() {
-        let document = ApiDoc::openapi();
-        let mut seen = BTreeSet::new();
-        for (path, item) in &document.paths.paths {
-            for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
-                if let Some(operation) = operation(item, method) {
-                    assert!(seen.insert(operation.operation_id.clone()), "{method} {path}");
-                }
-            }
-        }
-    }
-
-    /// Each operation of the document as it is served, with method and address.
-    fn operations() -> Vec<(String, String, Value)> {
-        let document = serde_json::to_value(ApiDoc::openapi()).unwrap();
-        let mut operations = Vec::new();
-        for (path, item) in document["paths"].as_object().unwrap() {
-            for (method, operation) in item.as_object().unwrap() {
-                operations.push((method.clone(), path.clone(), operation.clone()));
-            }
-        }
-        assert!(operations.len() > 50, "{}", operations.len());
-        operations
-    }
-
-    fn names<'a>(operation: &'a Value, place: &'a str) -> BTreeSet<&'a str> {
-        let parameters = operation["parameters"].as_array().into_iter().flatten();
-        let here = parameters.filter(|parameter| parameter["in"] == place);
-        here.map(|parameter| parameter["name"].as_str().unwrap()).collect()
-    }
-
-    #[test]
-    fn what_stands_in_an_address_is_a_parameter_and_nothing_else_is_one_of_the_path() {
-        for (method, path, operation) in operations() {
-            let declared = names(&operation, "path");
-            assert_eq!(declared, placeholders(&path).collect(), "{method} {path}");
-            for parameter in operation["parameters"].as_array().into_iter().flatten() {
-                assert!(parameter["schema"].is_object(), "{method} {path}: {parameter}");
-                assert!(parameter["in"] != "path" || parameter["required"] == true, "{method} {path}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_answer_is_described_and_every_refusal_is_a_problem() {
-        let problem = json!({ "$ref": "#/components/schemas/Problem" });
-        for (method, path, operation) in operations() {
-            for (status, response) in operation["responses"].as_object().unwrap() {
-                let place = format!("{method} {path} {status}");
-                assert!(response["description"].as_str().is_some_and(|text| !text.is_empty()), "{place}");
-                // A node that is down still reports how its parts are.
-                if !status.starts_with(['4', '5']) || path == "/health" {
-                    continue;
-                }
-                let content = response["content"].as_object().unwrap();
-                let kinds: Vec<&String> = content.keys().collect();
-                assert_eq!(kinds, [problem::MEDIA_TYPE], "{place}");
-                assert_eq!(content[problem::MEDIA_TYPE]["schema"], problem, "{place}");
-            }
-        }
-    }
-
-    #[test]
-    fn refusals_and_optional_bodies_are_as_the_routes_have_them() {
-        let all = operations();
-        for (method, path, statuses, body) in [
-            ("post", "/api/v1/flash-sales/{id}/purchase", "400 401 404 408 413 415 422 429 503", Some(false)),
-            ("post", "/api/v1/orders/{order_no}/pay", "401 404 422 429", Some(false)),
-            ("post", "/api/v1/orders", "401 404 409 422 429", Some(true)),
-            ("post", "/api/v1/flash-sales/{id}/pause", "400 401 403 404 413 415 422 429 503", None),
-            ("patch", "/api/v1/flash-sales/{id}", "401 403 404 422 429", Some(false)),
-            ("get", "/api/v1/products", "422 429 503", None),
-            ("get", "/live", "", None),
-        ] {
-            let (_, _, operation) = all.iter().find(|(m, p, _)| m == method && p == path).unwrap();
-            for status in statuses.split_whitespace() {
-                assert!(operation["responses"][status].is_object(), "{method} {path} {status}");
-            }
-            assert_eq!(operation["requestBody"]["required"].as_bool(), body, "{method} {path}");
-        }
-    }
-}
+mod tests;
