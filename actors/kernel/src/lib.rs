@@ -25,4 +25,4 @@ pub use idempotency::{Digest, IdempotencyKey, KEY_BYTES_MAX};
 pub use lane::Lane;
 pub use money::{Currency, Money, MoneyError};
 pub use shard::{SHARD_HASH, ShardId, ShardIdError, shard_of};
-pub use time::{Millis, Timestamp};
+pub use time::{Millis, Timestamp, whole_millis};

@@ -154,7 +154,7 @@ impl Signer {
         session_id: Uuid,
         now: Timestamp,
     ) -> Result<Issued, SignerError> {
-        let from = u64::try_from(now.as_millis() / 1_000).unwrap_or(0);
+        let from = now.as_millis().unsigned_abs() / 1_000;
         let claims = Claims {
             sub: user_id.0,
             role,

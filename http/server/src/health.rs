@@ -12,6 +12,7 @@ use std::{
 };
 
 use serde::Serialize;
+use stampede_kernel::whole_millis;
 
 /// How long one part may take to say how it is.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -149,7 +150,7 @@ impl Health {
                 (Err(detail), true) => (State::Down, detail),
                 (Err(detail), false) => (State::Degraded, detail),
             };
-            let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let took_ms = whole_millis(started.elapsed());
             Component { name: part.name, status, detail, took_ms }
         });
         let components = futures_util::future::join_all(asked).await;
