@@ -12,8 +12,12 @@ use actix_web::{
     dev::{Server, ServerHandle},
     web::{Data, ServiceConfig},
 };
+use stampede_kernel::whole_millis;
 
-use crate::{middleware::limits::SWEEP_INTERVAL, routes, settings, state::EdgeState};
+use crate::{
+    middleware::{EdgeState, limits::SWEEP_INTERVAL},
+    routes, settings,
+};
 
 /// Connections that the system may hold before they are accepted.
 const BACKLOG: u32 = 4_096;
@@ -109,7 +113,7 @@ async fn on_signals(handle: ServerHandle, state: Data<EdgeState>, reload: Box<dy
         }
     }
     let delay = state.edge.shutdown_delay;
-    tracing::info!(delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), "shutting down");
+    tracing::info!(delay_ms = whole_millis(delay), "shutting down");
     state.readiness.set_draining();
     leave().await;
     actix_web::rt::time::sleep(delay).await;

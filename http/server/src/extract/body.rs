@@ -11,7 +11,7 @@ use actix_web::{
 use futures_util::StreamExt as _;
 use stampede_kernel::Code;
 
-use crate::{problem::Problem, state::EdgeState};
+use crate::{middleware::EdgeState, problem::Problem};
 
 /// The limits of a body where no shell says otherwise.
 const BODY_BYTES_MAX: usize = 1_048_576;

@@ -20,7 +20,7 @@ use serde::{Serialize, ser::SerializeMap as _};
 use serde_json::Value;
 use stampede_kernel::Code;
 
-use crate::middleware::request_id;
+use crate::request_id;
 
 pub use table::{Description, describe};
 
