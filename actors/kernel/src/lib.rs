@@ -21,7 +21,7 @@ pub use code::Code;
 pub use entity::{Entity, EntryGuard, Message, Request};
 pub use field_error::{FieldError, FieldErrors};
 pub use id::{CategoryId, FlashSaleId, OrderNo, OrderNoError, ProductId, ReservationId, SkuId, UserId};
-pub use idempotency::{Digest, IdempotencyKey, KEY_BYTES_MAX};
+pub use idempotency::{Digest, IdempotencyKey};
 pub use lane::Lane;
 pub use money::{Currency, Money, MoneyError};
 pub use shard::{SHARD_HASH, ShardId, ShardIdError, shard_of};

@@ -14,8 +14,9 @@ use std::{
 use serde::Serialize;
 use stampede_kernel::whole_millis;
 
-/// How long one part may take to say how it is.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::limits::HEALTH_CHECK_MS_MAX;
+
+const CHECK_TIMEOUT: Duration = Duration::from_millis(HEALTH_CHECK_MS_MAX);
 
 const STARTING: u8 = 0;
 const READY: u8 = 1;

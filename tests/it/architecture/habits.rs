@@ -16,6 +16,7 @@ pub fn cases() -> Vec<Case> {
         no_do_send_goes_past_the_mailbox_bound,
         no_test_is_ignored_sleeps_or_allows_a_lint,
         no_cast_fails_to_zero,
+        limits_stand_with_the_limits_of_their_room,
         no_file_is_too_long,
         no_function_is_too_long,
         the_walls_hold_when_leaned_on,
@@ -100,6 +101,29 @@ async fn no_cast_fails_to_zero() {
     assert_none(&all().iter().flat_map(zero_casts).collect::<Vec<_>>());
 }
 
+/// Constants that are limits by their names, and stand elsewhere than with the limits of their room.
+fn stray_limits(source: &Source) -> Vec<String> {
+    if source.path.ends_with("/limits.rs") {
+        return Vec::new();
+    }
+    let is_limit = |at: &usize| {
+        // What belongs to a type stands with it.
+        let of_the_module = source.running_code[..*at]
+            .rsplit('\n')
+            .next()
+            .is_some_and(|line| !line.starts_with(' ') && (line.is_empty() || line.starts_with("pub")));
+        let name = source.running_code[at + "const ".len()..].split(':').next().unwrap_or_default();
+        of_the_module && (name.ends_with("_MAX") || name.ends_with("_MIN"))
+    };
+    let places: Vec<usize> = words(&source.running_code, "const").filter(is_limit).collect();
+    at_places(source, places, "a limit that stands apart from the others of its room").collect()
+}
+
+async fn limits_stand_with_the_limits_of_their_room() {
+    let rooms = sources(&["actors", "http/server"]);
+    assert_none(&rooms.iter().flat_map(stray_limits).collect::<Vec<_>>());
+}
+
 async fn no_file_is_too_long() {
     let long = |source: &Source| {
         let is_long = source.lines > FILE_LINES_MAX;
@@ -156,6 +180,18 @@ async fn the_walls_hold_when_leaned_on() {
         assert_eq!(zero_casts(&at(bad)).len(), 1, "{bad}");
     }
     assert!(zero_casts(&at("u64::try_from(a).unwrap_or(u64::MAX) + b.max().unwrap_or(0)")).is_empty());
+
+    for stray in [
+        "const WAIT_MS_MAX: u64 = 1;",
+        "pub(super) const NAMES_MAX: usize = 2;",
+        "\nconst NAMES_MIN: u8 = 1;",
+    ] {
+        assert_eq!(stray_limits(&at(stray)).len(), 1, "{stray}");
+    }
+    for fine in ["const VERSION: u8 = 1;", "impl A {\n    const B_MAX: u8 = 1;\n}", "const fn f_MAX() {}"] {
+        assert!(stray_limits(&at(fine)).is_empty(), "{fine}");
+    }
+    assert!(stray_limits(&Source::of("actors/kernel/src/limits.rs", "pub const A_MAX: u8 = 1;")).is_empty());
 
     let function = |lines: usize| {
         format!("fn long<T>(f: fn(T)) -> [u8; 3]\n{{\n{}}}\nfn g() {{}}", "f();\n".repeat(lines))

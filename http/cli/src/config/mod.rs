@@ -12,9 +12,9 @@ mod masked;
 use serde::{Deserialize, Serialize};
 use stampede_domain::stock::limits::PAY_WITHIN_SECONDS_MAX;
 use stampede_platform::engine::NatsSettings;
-use stampede_server::limits::ACCESS_TOKEN_SECONDS_MAX;
+use stampede_server::limits::{ACCESS_TOKEN_SECONDS_MAX, SIGNING_KEY_BYTES_MIN};
 
-pub use stampede_server::settings::{Auth, Cors, HttpSettings, Limits, SIGNING_KEY_BYTES_MIN, Server};
+pub use stampede_server::settings::{Auth, Cors, HttpSettings, Limits, Server};
 
 pub use live::{Change, Live, log};
 pub use load::{ConfigError, Sources};

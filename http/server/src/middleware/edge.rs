@@ -32,13 +32,11 @@ use super::{
 };
 use crate::{
     auth::Caller,
+    limits::COMPRESS_BYTES_MIN,
     problem::Problem,
     request_id::{self, RequestId},
     trace,
 };
-
-/// A smaller body is sent as it is: compressing it takes longer than sending it.
-const COMPRESS_BYTES_MIN: u64 = 1_024;
 
 /// What the layer knows about a request; extractors read it.
 pub struct Context {
