@@ -7,6 +7,7 @@ mod architecture;
 mod cli;
 mod cluster;
 mod faults;
+mod limits;
 mod routes;
 mod support;
 
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
         cli::cases(),
         cluster::cases(),
         faults::cases(),
+        limits::cases(),
         routes::cases(),
         support::cases(),
     ];
