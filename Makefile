@@ -2,7 +2,7 @@
 # avoid it (tests/setup).
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo cluster test bench lint
+.PHONY: help run demo cluster test bench lint limits
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,3 +37,6 @@ bench: ## Compare the shop with simpler ones, as ratios (first installs the serv
 lint: ## Check the format and run clippy; a warning is an error
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+limits: ## Write deploy/limits.md anew, from the limits in the sources
+	LIMITS=write cargo test --package stampede-tests --test it -- --exact limits::the_page_lists_every_limit

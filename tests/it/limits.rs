@@ -1,295 +1,198 @@
-//! Rate limits that nodes share through Redis, and what is left of them while it is away.
-//!
-//! Two nodes here have a database each, but one Redis and one signing key, so that a token of the one
-//! is good at the other.
+//! `deploy/limits.md` lists the limits of every room as the sources have them. `LIMITS=write` writes it anew.
 
-use std::path::Path;
+use std::{fmt::Write as _, fs, path::PathBuf};
 
-use hyper::Method;
-use serde_json::json;
-use stampede_tests::{
-    Buyer, Case, Certificates, Client, ClusterSetup, Engine, FlashSale, Redis, Shop, ShopSetup, Traffic,
-    eventually, once,
-};
-use uuid::Uuid;
+use stampede_tests::{Case, once, workspace};
 
 /// The tests of this module.
 pub fn cases() -> Vec<Case> {
-    let light = once![
-        redis_dies_and_comes_back,
-        a_node_starts_before_its_redis,
-        redis_is_reached_through_tls_with_a_password,
-        what_is_not_limited_is_not_asked_about,
-        a_redis_that_cannot_be_is_refused_at_the_start,
-    ];
-    // Alone on the machine, so that Redis answers in time.
-    let heavy = once![
-        two_nodes_count_a_caller_together,
-        two_nodes_count_the_tries_of_an_account_together,
-        a_sale_goes_on_without_redis,
-    ];
-    light.into_iter().chain(heavy.into_iter().map(Case::heavy)).collect()
+    once![the_page_lists_every_limit, limits_are_read_as_they_are_written]
 }
 
-/// Requests that a buyer's bucket holds; it gains one a second.
-const BURST: usize = 20;
-/// Tries that an account's bucket holds; it gains one a minute.
-const TRIES: usize = 4;
-/// More requests than any limit here lets through.
-const REQUESTS_MAX: usize = 1_000;
+const PAGE: &str = "deploy/limits.md";
 
-const SHARED: &str = "rate limits are shared through Redis";
-const AWAY: &str = "Redis is away, this node counts rate limits by itself";
+/// Where the rooms are that have limits.
+const FOLDERS: [&str; 3] = ["actors", "http", "tests"];
 
-fn node(redis: &str) -> ShopSetup {
-    ShopSetup::new(Engine::Embedded)
-        .env("REDIS_URL", redis)
-        .env("STAMPEDE_LIMITS__ENABLED", "true")
-        .env("STAMPEDE_LIMITS__FLASH_PER_SECOND", "1")
-        .env("STAMPEDE_LIMITS__FLASH_BURST", &BURST.to_string())
-        .env("STAMPEDE_LIMITS__LOGIN_PER_SECOND", "1000")
-        .env("STAMPEDE_LIMITS__LOGIN_BURST", "1000")
-        .env("STAMPEDE_LIMITS__LOGIN_ACCOUNT_PER_MINUTE", "1")
-        .env("STAMPEDE_LIMITS__LOGIN_ACCOUNT_BURST", &TRIES.to_string())
+const HEAD: &str = "# Limits
+
+Everything that grows, waits or repeats has a limit with a name. These are the limits that are built in, room
+by room; what an operator can set is in `config/default.toml`. A name ends with its unit, or with what it
+counts; `_MIN` is the least, and the others are the most, or the usual.
+
+This page is made from the sources: `make limits` writes it anew, and a test compares the two.
+";
+
+/// One constant of a `limits.rs`.
+struct Limit {
+    name: String,
+    meaning: String,
+    /// Its value as it is written.
+    expression: String,
 }
 
-/// A metric without labels.
-async fn metric(shop: &Shop, name: &str) -> u64 {
-    let text = shop.anonymous().get("/metrics").await.text();
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    value.unwrap_or_else(|| panic!("no `{name}` in\n{text}"))
+/// The limits of one room.
+struct Room {
+    /// The file from the workspace, with slashes.
+    path: String,
+    limits: Vec<Limit>,
 }
 
-async fn is_shared(shop: &Shop) -> bool {
-    metric(shop, "stampede_rate_limit_shared").await == 1
+impl Room {
+    /// The room's folder, without what all members have.
+    fn name(&self) -> String {
+        self.path.trim_end_matches("/limits.rs").replacen("/src", "", 1)
+    }
 }
 
-async fn fallbacks(shop: &Shop) -> u64 {
-    metric(shop, "stampede_rate_limit_fallbacks_total").await
-}
-
-async fn shares(shop: &Shop) {
-    eventually(|| async { is_shared(shop).await.then_some(()) }, "limits are shared").await;
-}
-
-async fn is_alone(shop: &Shop) {
-    eventually(|| async { (!is_shared(shop).await).then_some(()) }, "the node counts by itself").await;
-}
-
-async fn redis_state(shop: &Shop) -> String {
-    let health = shop.anonymous().get("/health").await.ok(200);
-    assert_eq!(health["status"], "up", "a shop does its work without Redis: {health}");
-    let parts = health["components"].as_array().expect("a list of components");
-    let redis = parts.iter().find(|part| part["name"] == "redis").expect("redis is one of them");
-    redis["detail"].as_str().expect("a text").to_owned()
-}
-
-fn said(shop: &Shop, line: &str) -> usize {
-    shop.server.log().matches(line).count()
-}
-
-/// The same user at another node.
-fn at(shop: &Shop, buyer: &Buyer) -> Client {
-    shop.anonymous().with_token(buyer.client.token().expect("a buyer has a token"))
-}
-
-/// Buys at each of these in turn until one refuses; how many tries were let through.
-async fn spend(buyers: &[&Client]) -> usize {
-    // No such sale: what was let through finds nothing.
-    let path = format!("/api/v1/flash-sales/{}/purchase", Uuid::now_v7());
-    for (count, buyer) in buyers.iter().cycle().take(REQUESTS_MAX).enumerate() {
-        let reply = buyer.request(Method::POST, &path).json(&json!({})).send().await;
-        if reply.status == 429 {
-            assert_eq!(reply.header("ratelimit-limit"), BURST.to_string());
-            assert_eq!(reply.header("ratelimit-remaining"), "0");
-            assert_eq!((reply.header("retry-after"), reply.header("ratelimit-reset")), ("1", "1"));
-            reply.problem(429, "rate_limited");
-            return count;
+fn files_named_limits(folder: PathBuf) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files_named_limits(path));
+        } else if path.ends_with("limits.rs") && path.iter().any(|part| part == "src") {
+            found.push(path);
         }
-        reply.problem(404, "not_found");
     }
-    panic!("{REQUESTS_MAX} requests and no refusal");
+    found
 }
 
-/// Plays a round until Redis answers every question of one in time. When it is late for one, the node
-/// goes on without it, as it should, and the round shows nothing.
-async fn undisturbed<T>(nodes: [&Shop; 2], round: impl AsyncFn() -> T) -> T {
-    let play = || async {
-        let mut before = [0; 2];
-        for (node, before) in nodes.iter().zip(&mut before) {
-            shares(node).await;
-            *before = fallbacks(node).await;
+fn rooms() -> Vec<Room> {
+    let files = FOLDERS.iter().flat_map(|folder| files_named_limits(workspace().join(folder)));
+    let mut texts: Vec<(String, String)> = files
+        .map(|file| {
+            let inside = file.strip_prefix(workspace()).expect("a file of the workspace");
+            let path: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
+            (path.join("/"), fs::read_to_string(&file).expect("a source file can be read"))
+        })
+        .collect();
+    texts.sort();
+    texts.into_iter().map(|(path, text)| Room { limits: read(&path, &text), path }).collect()
+}
+
+fn read(path: &str, text: &str) -> Vec<Limit> {
+    assert!(text.starts_with("//! Limits of "), "{path} says of what its limits are");
+    let mut limits = Vec::new();
+    let mut meaning: Vec<&str> = Vec::new();
+    let mut statement = String::new();
+    for line in text.lines() {
+        if let Some(doc) = line.strip_prefix("/// ") {
+            meaning.push(doc);
+            continue;
         }
-        let outcome = round().await;
-        let after = [fallbacks(nodes[0]).await, fallbacks(nodes[1]).await];
-        (before == after).then_some(outcome)
-    };
-    eventually(play, "Redis answers in time").await
-}
-
-async fn two_nodes_count_a_caller_together() {
-    let redis = Redis::start().await;
-    let (one, two) = (node(&redis.url()).start().await, node(&redis.url()).start().await);
-    let round = async || {
-        let buyer = one.buyer(&format!("lin-{}", Uuid::now_v7().simple())[..32]).await;
-        let (here, there) = (buyer.client.clone(), at(&two, &buyer));
-        let together = spend(&[&here, &there]).await;
-        (together, spend(&[&here]).await, spend(&[&there]).await)
-    };
-    // Each node alone would let a whole burst through. A second gains one.
-    let all_is_one = |(together, here, there): (usize, usize, usize)| {
-        assert!((BURST..2 * BURST).contains(&together), "{together} of {BURST} at two nodes");
-        assert!(here < BURST / 2 && there < BURST / 2, "{here} and {there} more at each");
-    };
-    all_is_one(undisturbed([&one, &two], &round).await);
-
-    // A server that has forgotten the script is given it again.
-    redis.ask(&["SCRIPT", "FLUSH"]).await;
-    all_is_one(undisturbed([&one, &two], &round).await);
-    let answers = || async { (redis_state(&one).await == "answers").then_some(()) };
-    eventually(answers, "Redis answers a ping in time").await;
-}
-
-async fn two_nodes_count_the_tries_of_an_account_together() {
-    let redis = Redis::start().await;
-    let (one, two) = (node(&redis.url()).start().await, node(&redis.url()).start().await);
-    let round = async || {
-        let login = format!("nobody-{}", Uuid::now_v7());
-        let body = json!({ "login": login, "password": "a lamp that nobody lit" });
-        for (count, shop) in [&one, &two].into_iter().cycle().take(REQUESTS_MAX).enumerate() {
-            let reply = shop.anonymous().post("/api/v1/auth/login", &body).await;
-            if reply.status == 429 {
-                let wait: u32 = reply.header("retry-after").parse().expect("seconds");
-                assert!((1..=60).contains(&wait), "{wait}");
-                return count;
-            }
-            reply.problem(401, "wrong_credentials");
+        if statement.is_empty() && !line.starts_with("pub const ") {
+            continue;
         }
-        panic!("{REQUESTS_MAX} tries and no refusal");
+        statement.push_str(line);
+        if let Some(declared) = statement.strip_suffix(';') {
+            let (declaration, expression) = declared.split_once('=').expect("a constant has a value");
+            let name = declaration.trim_start_matches("pub const ").split(':').next().expect("a name");
+            assert!(!meaning.is_empty(), "{path}: {name} has no meaning");
+            let (name, expression) = (name.to_owned(), expression.trim().to_owned());
+            limits.push(Limit { name, meaning: meaning.join(" "), expression });
+            (meaning, statement) = (Vec::new(), String::new());
+        }
+    }
+    assert!(statement.is_empty(), "{path}: `{statement}` has no end");
+    limits
+}
+
+/// The value of an expression of whole numbers, names, `*` and `<<`, of which `*` binds closer. A name is a
+/// limit of the same room, or of another.
+fn value(expression: &str, room: &Room, rooms: &[Room]) -> i128 {
+    let named = |name: &str| {
+        let limits = room.limits.iter().chain(rooms.iter().flat_map(|room| &room.limits));
+        limits.into_iter().find(|limit| limit.name == name).map(|limit| value(&limit.expression, room, rooms))
     };
-    let let_through = undisturbed([&one, &two], &round).await;
-    assert!((TRIES..2 * TRIES).contains(&let_through), "{let_through} tries of {TRIES}");
-
-    let keys = redis.ask(&["KEYS", "*"]).await;
-    assert!(keys.iter().any(|key| key.starts_with("stampede:limit:account-window:")), "{keys:?}");
-    for key in keys {
-        let digest = key.strip_prefix("stampede:limit:").and_then(|key| key.split_once(':'));
-        let hashed =
-            digest.is_some_and(|(_, hash)| hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
-        assert!(hashed, "{key} shows whom it counts");
-    }
-}
-
-async fn a_sale_goes_on_without_redis() {
-    let mut redis = Redis::start().await;
-    // Limits that no buyer here meets, and that every request is counted for all the same.
-    let plenty = ["API_PER_SECOND", "API_BURST", "FLASH_PER_SECOND", "FLASH_BURST"];
-    let setup = ClusterSetup::new(2).env("REDIS_URL", &redis.url()).env("STAMPEDE_LIMITS__ENABLED", "true");
-    let setup =
-        plenty.iter().fold(setup, |setup, limit| setup.env(&format!("STAMPEDE_LIMITS__{limit}"), "1000000"));
-    let cluster = setup.start().await;
-    shares(&cluster.shop).await;
-    let product = cluster.product_on(1, "19.90", 100_000).await;
-    let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(100_000) };
-    let sale = cluster.shop.flash_sale(&product, &terms).await;
-    let crowd = cluster.shop.crowd(12).await;
-    let doors: Vec<Client> =
-        crowd.iter().enumerate().map(|(number, user)| cluster.at(number % 2, user)).collect();
-    let traffic = Traffic::start(&doors, &sale, true).await;
-    redis.kill9();
-    is_alone(&cluster.shop).await;
-    traffic.goes_on().await;
-    redis.restart().await;
-    shares(&cluster.shop).await;
-    traffic.goes_on().await;
-    assert!(fallbacks(&cluster.shop).await > 0, "requests were decided without Redis");
-    traffic.troubled_by(&[]);
-    traffic.ends_well(&cluster.shop, &product.sku_id).await;
-}
-
-async fn redis_dies_and_comes_back() {
-    let mut redis = Redis::start().await;
-    let shop = node(&redis.url()).start().await;
-    let buyer = shop.buyer("lin").await;
-    shares(&shop).await;
-    let before = (said(&shop, AWAY), said(&shop, SHARED));
-
-    redis.kill9();
-    let let_through = spend(&[&buyer.client]).await;
-    assert!((BURST..2 * BURST).contains(&let_through), "{let_through} of {BURST} by the node's own count");
-    is_alone(&shop).await;
-    assert!(fallbacks(&shop).await > let_through as u64, "each of them is counted");
-    assert_eq!(redis_state(&shop).await, "away: local limits");
-    assert_eq!((said(&shop, AWAY), said(&shop, SHARED)), (before.0 + 1, before.1), "{}", shop.server.log());
-
-    redis.restart().await;
-    shares(&shop).await;
-    assert_eq!((said(&shop, AWAY), said(&shop, SHARED)), (before.0 + 1, before.1 + 1));
-}
-
-async fn a_node_starts_before_its_redis() {
-    let mut redis = Redis::start().await;
-    redis.kill9();
-    let shop = node(&redis.url()).start().await;
-    let told = || async { (said(&shop, AWAY) == 1).then_some(()) };
-    eventually(told, "the node says that Redis is away").await;
-    assert!(!is_shared(&shop).await);
-    assert_eq!(redis_state(&shop).await, "away: local limits");
-    shop.anonymous().get("/api/v1/products").await.ok(200);
-    redis.restart().await;
-    shares(&shop).await;
-    assert_eq!((said(&shop, AWAY), said(&shop, SHARED)), (1, 1), "{}", shop.server.log());
-}
-
-async fn redis_is_reached_through_tls_with_a_password() {
-    let redis = Redis::start_with_tls().await;
-    let through =
-        |authority: &Path| node(&redis.url()).env("STAMPEDE_REDIS__TLS_CA", &authority.to_string_lossy());
-    let shop = through(&redis.authority()).start().await;
-    shares(&shop).await;
-
-    let strangers = Certificates::make();
-    let wary = through(&strangers.authority()).start().await;
-    let told = || async { (said(&wary, AWAY) == 1).then_some(()) };
-    eventually(told, "the node says that Redis is away").await;
-    let log = wary.server.log();
-    assert!(log.to_lowercase().contains("certificate") && !log.contains("rp+river"), "{log}");
-    assert!(!is_shared(&wary).await, "whoever cannot prove who it is, is not told of anybody");
-}
-
-async fn what_is_not_limited_is_not_asked_about() {
-    let redis = Redis::start().await;
-    let keys = async || redis.ask(&["DBSIZE"]).await[0].clone();
-    let unlimited = node(&redis.url()).env("STAMPEDE_LIMITS__ENABLED", "false").start().await;
-    shares(&unlimited).await;
-    unlimited.anonymous().get("/api/v1/products").await.ok(200);
-    assert_eq!(keys().await, "0", "limits are off");
-
-    let shop = node(&redis.url()).start().await;
-    shares(&shop).await;
-    redis.ask(&["FLUSHALL"]).await;
-    for path in ["/live", "/ready", "/health", "/metrics", "/openapi.json", "/problems/internal"] {
-        assert_eq!(shop.anonymous().get(path).await.status, 200, "{path}");
-    }
-    assert_eq!(keys().await, "0", "probes and pages are free");
-    let counted = || async {
-        shop.anonymous().get("/api/v1/products").await.ok(200);
-        (keys().await == "1").then_some(())
+    let factor = |text: &str| {
+        let number = text.trim().replace('_', "").parse().ok().or_else(|| named(text.trim()));
+        number.unwrap_or_else(|| panic!("{}: `{text}` is neither a number nor a limit", room.path))
     };
-    eventually(counted, "an address is counted").await;
+    let product = |text: &str| text.split('*').map(factor).product::<i128>();
+    let mut shifted = expression.split("<<").map(product);
+    let first = shifted.next().unwrap_or_default();
+    shifted.fold(first, |value, bits| value << bits)
 }
 
-async fn a_redis_that_cannot_be_is_refused_at_the_start() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let launch = stampede_tests::Launch::new(folder.path());
-    for (url, authority, name) in [
-        ("http://127.0.0.1", "", "redis.url"),
-        ("redis://127.0.0.1:port", "", "redis.url"),
-        ("rediss://127.0.0.1", "/nowhere/ca.pem", "redis.tls_ca"),
-    ] {
-        let launch = launch.clone().env("REDIS_URL", url).env("STAMPEDE_REDIS__TLS_CA", authority);
-        let Err((status, log)) = launch.try_start().await else { panic!("{url} was taken") };
-        assert_eq!(status.code(), Some(1), "{log}");
-        assert!(log.contains(name), "{log}");
+/// A number with its thousands apart.
+fn grouped(value: i128) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
     }
+    text
+}
+
+/// The value in a larger unit, where it is a whole number of that.
+fn in_larger_unit(name: &str, value: i128) -> Option<String> {
+    let has = |unit: &str| name.split('_').any(|word| word == unit);
+    let units: &[(i128, &str)] = if has("MS") {
+        &[(86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")]
+    } else if has("SECONDS") {
+        &[(86_400, "days"), (3_600, "h"), (60, "min")]
+    } else if has("BYTES") {
+        &[(1 << 20, "MiB"), (1 << 10, "KiB")]
+    } else {
+        &[]
+    };
+    let (size, unit) = units.iter().find(|(size, _)| value >= *size && value % size == 0)?;
+    match (value / size, *unit) {
+        (1, "days") => Some("1 day".to_owned()),
+        (count, unit) => Some(format!("{count} {unit}")),
+    }
+}
+
+fn page(rooms: &[Room]) -> String {
+    let mut page = HEAD.to_owned();
+    for room in rooms {
+        let _ = write!(page, "\n## `{}`\n\n| limit | value | meaning |\n| --- | ---: | --- |\n", room.name());
+        for limit in &room.limits {
+            let value = value(&limit.expression, room, rooms);
+            let value = match in_larger_unit(&limit.name, value) {
+                Some(larger) => format!("{} ({larger})", grouped(value)),
+                None => grouped(value),
+            };
+            let _ = writeln!(page, "| `{}` | {value} | {} |", limit.name, limit.meaning.replace('|', "\\|"));
+        }
+    }
+    page
+}
+
+async fn the_page_lists_every_limit() {
+    let expected = page(&rooms());
+    let path = workspace().join(PAGE);
+    if std::env::var_os("LIMITS").is_some_and(|mode| mode == "write") {
+        fs::write(&path, &expected).expect("the page can be written");
+    }
+    let shown = fs::read_to_string(&path).unwrap_or_default();
+    let differs = expected.lines().zip(shown.lines()).find(|(expected, shown)| expected != shown);
+    assert!(
+        shown == expected,
+        "{PAGE} is not what the sources say, from {differs:?}; `make limits` writes it"
+    );
+}
+
+async fn limits_are_read_as_they_are_written() {
+    let text = "//! Limits of a lamp.\n\nuse a::B;\n\n/// How long\n/// it burns.\npub const BURNING_MS_MAX: u64 = 2 * 3_600_000;\n\
+                /// Bytes | of it.\npub const LAMP_BYTES_MAX:\n    usize = 64 << 10;\n\
+                /// Lamps.\npub const LAMPS: i64 = BURNING_MS_MAX * WICKS;\n";
+    let (path, wick) =
+        ("shop/src/lamp/limits.rs".to_owned(), "//! Limits of a wick.\n/// Wicks.\npub const WICKS: u8 = 2;");
+    let lamp = Room { limits: read(&path, text), path };
+    let wick = Room { path: "shop/src/wick/limits.rs".to_owned(), limits: read("", wick) };
+    let page = page(&[lamp, wick]);
+    let rows = page.strip_prefix(HEAD).expect("the head comes first");
+    let expected = "\n## `shop/lamp`\n\n| limit | value | meaning |\n| --- | ---: | --- |\n\
+                    | `BURNING_MS_MAX` | 7,200,000 (2 h) | How long it burns. |\n\
+                    | `LAMP_BYTES_MAX` | 65,536 (64 KiB) | Bytes \\| of it. |\n\
+                    | `LAMPS` | 14,400,000 | Lamps. |\n\
+                    \n## `shop/wick`\n\n| limit | value | meaning |\n| --- | ---: | --- |\n| `WICKS` | 2 | Wicks. |\n";
+    assert_eq!(rows, expected);
+    assert_eq!(grouped(12), "12");
+    assert_eq!(grouped(1_000), "1,000");
 }

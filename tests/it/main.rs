@@ -4,60 +4,24 @@
 //! `cases`; a test that is not named there is unused code, which the compiler reports.
 
 mod architecture;
-mod auth;
-mod bad_input;
-mod balancer;
-mod cart;
-mod catalog;
-mod command_line;
-mod connections;
-mod crash;
-mod crowd;
-mod events;
-mod flash_sales;
-mod gomall;
-mod hostile;
-mod idempotency;
+mod cli;
+mod cluster;
+mod faults;
 mod limits;
-mod nodes;
-mod operations;
-mod ops;
-mod orders;
-mod panic;
-mod roles;
-mod sellers;
+mod routes;
 mod support;
-mod unknown_outcome;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let modules = [
+    let cases = [
         architecture::cases(),
-        auth::cases(),
-        bad_input::cases(),
-        balancer::cases(),
-        cart::cases(),
-        catalog::cases(),
-        command_line::cases(),
-        connections::cases(),
-        crash::cases(),
-        crowd::cases(),
-        events::cases(),
-        flash_sales::cases(),
-        gomall::cases(),
-        hostile::cases(),
-        idempotency::cases(),
+        cli::cases(),
+        cluster::cases(),
+        faults::cases(),
         limits::cases(),
-        nodes::cases(),
-        operations::cases(),
-        ops::cases(),
-        orders::cases(),
-        panic::cases(),
-        roles::cases(),
-        sellers::cases(),
+        routes::cases(),
         support::cases(),
-        unknown_outcome::cases(),
     ];
-    stampede_tests::run(modules.concat())
+    stampede_tests::run(cases.concat())
 }

@@ -98,8 +98,8 @@ impl Redis {
                 Some(b'+' | b':') => answer.push(line[1..].to_owned()),
                 Some(b'*') => to_come += count(),
                 Some(b'$') => {
-                    // A missing value has no bytes at all.
-                    let mut bytes = vec![0; usize::try_from(count() + 2).unwrap_or(0)];
+                    // A missing value has a negative count, and no bytes at all.
+                    let mut bytes = vec![0; usize::try_from(count()).map_or(0, |bytes| bytes + 2)];
                     stream.read_exact(&mut bytes).await.expect("Redis answers");
                     answer.push(String::from_utf8_lossy(&bytes).trim_end().to_owned());
                 }

@@ -20,6 +20,8 @@ pub type Body = Pin<Box<dyn Future<Output = ()>>>;
 /// A test with its name.
 #[derive(Clone)]
 pub struct Case {
+    /// The path of its module inside the binary.
+    module: String,
     name: String,
     heavy: bool,
     body: Arc<dyn Fn() -> Body + Send + Sync>,
@@ -32,8 +34,8 @@ impl Case {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + 'static,
     {
-        let name = format!("{}::{name}", short(module));
-        Self { name, heavy: false, body: Arc::new(move || Box::pin(test())) }
+        let (module, name) = (short(module).to_owned(), name.to_owned());
+        Self { module, name, heavy: false, body: Arc::new(move || Box::pin(test())) }
     }
 
     /// A test that runs once on every engine.
@@ -46,11 +48,15 @@ impl Case {
         Engine::ALL.map(on).into()
     }
 
-    /// The same test, alone on the machine.
+    /// The same test, alone on the machine. Its name says so, for runners that must know it too.
     #[must_use]
     pub fn heavy(self) -> Self {
-        let name = self.name.replacen("::", "::heavy::", 1);
-        Self { name, heavy: true, ..self }
+        Self { heavy: true, ..self }
+    }
+
+    fn full_name(&self) -> String {
+        let heavy = if self.heavy { "heavy::" } else { "" };
+        format!("{}::{heavy}{}", self.module, self.name)
     }
 }
 
@@ -82,7 +88,8 @@ pub fn run(cases: Vec<Case>) -> ExitCode {
 }
 
 fn trial(case: Case, machine: Arc<RwLock<()>>) -> Trial {
-    let Case { name, heavy, body } = case;
+    let name = case.full_name();
+    let Case { heavy, body, .. } = case;
     Trial::test(name, move || {
         // A test that panicked harmed nobody's half of the lock.
         if heavy {

@@ -68,7 +68,7 @@ impl OrderNo {
     pub fn new(at: Timestamp, discriminator: u64) -> Self {
         const DAY_MS: i64 = 86_400_000;
         let date = at.to_offset_date_time().date();
-        let day_ms = u64::try_from(at.as_millis().rem_euclid(DAY_MS)).unwrap_or(0);
+        let day_ms = at.as_millis().rem_euclid(DAY_MS).unsigned_abs();
         let low = discriminator & ((1 << Self::DISCRIMINATOR_BITS) - 1);
         let mut bits = (day_ms << Self::DISCRIMINATOR_BITS) | low;
         let mut text = [b'0'; 20];
@@ -76,7 +76,8 @@ impl OrderNo {
             text[place] = CROCKFORD[(bits & 31) as usize];
             bits >>= 5;
         }
-        let mut day = u32::try_from(date.year()).unwrap_or(0) * 10_000
+        // No moment lies before the year 1970.
+        let mut day = date.year().unsigned_abs() * 10_000
             + u32::from(u8::from(date.month())) * 100
             + u32::from(date.day());
         for place in (0..8).rev() {

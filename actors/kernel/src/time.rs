@@ -1,12 +1,18 @@
 //! Moments and spans, in whole milliseconds.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A span of time in milliseconds.
 pub type Millis = i64;
+
+/// A duration in whole milliseconds, or as many as a number holds.
+#[must_use]
+pub fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// A moment in milliseconds since 1970-01-01T00:00:00Z. The journal holds the number; the HTTP
 /// contract shows RFC 3339 (`Display`).
@@ -22,6 +28,12 @@ impl Timestamp {
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
         Self(millis.clamp(0, Self::MAX.0))
+    }
+
+    /// The moment that is this long after the epoch, kept within year 1970 to 9999.
+    #[must_use]
+    pub fn after_epoch(elapsed: Duration) -> Self {
+        Self::from_millis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Milliseconds since the epoch.
@@ -57,8 +69,7 @@ impl Timestamp {
 
 impl From<OffsetDateTime> for Timestamp {
     fn from(moment: OffsetDateTime) -> Self {
-        let millis = moment.unix_timestamp_nanos().div_euclid(1_000_000);
-        Self::from_millis(i64::try_from(millis).unwrap_or(0))
+        Self::from_millis(moment.unix_timestamp() * 1_000 + i64::from(moment.millisecond()))
     }
 }
 
@@ -95,5 +106,16 @@ mod tests {
         assert_eq!(moment.to_string(), "2026-11-20T08:00:00.123Z");
         assert_eq!(Timestamp::parse(&moment.to_string()).ok(), Some(moment));
         assert_eq!(Timestamp::parse("2026-11-20T16:00:00.123+08:00").ok(), Some(moment));
+    }
+
+    #[test]
+    fn moments_are_kept_within_their_years() {
+        let parsed = |text: &str| Timestamp::parse(text).map(Timestamp::as_millis);
+        assert_eq!(parsed("1969-12-31T23:59:59.999Z"), Ok(0));
+        assert_eq!(parsed("1970-01-01T00:00:00.001999Z"), Ok(1));
+        assert_eq!(parsed("9999-12-31T23:59:59.999999Z"), Ok(Timestamp::MAX.as_millis()));
+        assert_eq!(Timestamp::after_epoch(Duration::from_millis(7)), Timestamp::from_millis(7));
+        assert_eq!(Timestamp::after_epoch(Duration::MAX), Timestamp::MAX);
+        assert_eq!((whole_millis(Duration::from_micros(1_999)), whole_millis(Duration::MAX)), (1, u64::MAX));
     }
 }

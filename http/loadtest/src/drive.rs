@@ -253,7 +253,7 @@ impl Shared {
             std::thread::sleep(wait.max(PACER_TICK));
             let due = (start.elapsed().as_secs_f64() * per_second) as u64 + 1;
             let now_due = due.min(total).saturating_sub(released);
-            self.due.add_permits(usize::try_from(now_due).unwrap_or(0));
+            self.due.add_permits(usize::try_from(now_due).unwrap_or(Semaphore::MAX_PERMITS));
             released += now_due;
         }
         // Connections that wait for a turn now find out that there is none.

@@ -134,5 +134,5 @@ pub async fn sale(shop: &mut Shop, stock: u64, per_user_limit: u64) -> Result<Sa
 
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(0))
+    Timestamp::after_epoch(since)
 }

@@ -21,16 +21,11 @@ use stampede_platform::cluster::limits::CLOCK_SKEW_MS_MAX;
 use stampede_shop::{records::account::Role, services::Principal};
 use uuid::Uuid;
 
-use crate::settings::{Auth, SIGNING_KEY_BYTES_MIN};
+use crate::{
+    limits::{CLOCK_SKEW_SECONDS, SIGNING_KEY_BYTES_MIN, TOKEN_BYTES_MAX, VERIFIED_TOKENS_MAX},
+    settings::Auth,
+};
 
-/// A longer token is refused unread.
-const TOKEN_BYTES_MAX: usize = 2_048;
-/// How far the clocks of two nodes may be apart.
-const CLOCK_SKEW_SECONDS: u64 = 2;
-/// Tokens that one worker remembers as verified, about 130 bytes each; twice as many just before it
-/// forgets the older half. Enough for the buyers of one sale: checking a signature takes some forty
-/// times as long as remembering it.
-const VERIFIED_TOKENS_MAX: usize = 32_768;
 /// A signature of HS256 in base64.
 const SIGNATURE_BYTES: usize = 43;
 
@@ -154,7 +149,7 @@ impl Signer {
         session_id: Uuid,
         now: Timestamp,
     ) -> Result<Issued, SignerError> {
-        let from = u64::try_from(now.as_millis() / 1_000).unwrap_or(0);
+        let from = now.as_millis().unsigned_abs() / 1_000;
         let claims = Claims {
             sub: user_id.0,
             role,

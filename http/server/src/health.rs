@@ -12,9 +12,11 @@ use std::{
 };
 
 use serde::Serialize;
+use stampede_kernel::whole_millis;
 
-/// How long one part may take to say how it is.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::limits::HEALTH_CHECK_MS_MAX;
+
+const CHECK_TIMEOUT: Duration = Duration::from_millis(HEALTH_CHECK_MS_MAX);
 
 const STARTING: u8 = 0;
 const READY: u8 = 1;
@@ -149,7 +151,7 @@ impl Health {
                 (Err(detail), true) => (HealthStatus::Down, detail),
                 (Err(detail), false) => (HealthStatus::Degraded, detail),
             };
-            let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let took_ms = whole_millis(started.elapsed());
             ComponentHealth { name: part.name, status, detail, took_ms }
         });
         let components = futures_util::future::join_all(asked).await;

@@ -12,13 +12,13 @@ use actix_web::{
     dev::{Server, ServerHandle},
     web::{Data, ServiceConfig},
 };
+use stampede_kernel::whole_millis;
 
-use crate::{middleware::limits::SWEEP_INTERVAL, routes, settings, state::EdgeState};
-
-/// Connections that the system may hold before they are accepted.
-const BACKLOG: u32 = 4_096;
-/// How long a client may take to close its connection.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+use crate::{
+    limits::{BACKLOG_MAX, CALLERS_SWEEP_INTERVAL_MS, DISCONNECT_MS_MAX},
+    middleware::EdgeState,
+    routes, settings,
+};
 
 /// Work that is done on the way out.
 pub type Hook = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>>>;
@@ -53,9 +53,9 @@ where
     })
     .workers(workers)
     .max_connections(connections)
-    .backlog(BACKLOG)
+    .backlog(BACKLOG_MAX)
     .client_request_timeout(Duration::from_millis(u64::from(server.head_timeout_ms)))
-    .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+    .client_disconnect_timeout(Duration::from_millis(DISCONNECT_MS_MAX))
     .keep_alive(Duration::from_secs(u64::from(server.keep_alive_seconds)))
     .shutdown_timeout(u64::from(server.shutdown_grace_seconds))
     .disable_signals()
@@ -88,7 +88,7 @@ pub async fn serve(bound: Bound, state: Data<EdgeState>, hooks: Hooks) -> io::Re
 /// Forgets callers whose limits are whole again.
 async fn sweep(state: Data<EdgeState>) {
     loop {
-        actix_web::rt::time::sleep(SWEEP_INTERVAL).await;
+        actix_web::rt::time::sleep(Duration::from_millis(CALLERS_SWEEP_INTERVAL_MS)).await;
         state.limiter.sweep();
     }
 }
@@ -109,7 +109,7 @@ async fn on_signals(handle: ServerHandle, state: Data<EdgeState>, reload: Box<dy
         }
     }
     let delay = state.edge.shutdown_delay;
-    tracing::info!(delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), "shutting down");
+    tracing::info!(delay_ms = whole_millis(delay), "shutting down");
     state.readiness.set_draining();
     leave().await;
     actix_web::rt::time::sleep(delay).await;

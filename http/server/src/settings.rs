@@ -2,9 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a signing key at least.
-pub const SIGNING_KEY_BYTES_MIN: usize = 32;
-
 /// The HTTP server.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -8,8 +8,7 @@ use opentelemetry::{
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// A longer `tracestate` is dropped.
-const TRACESTATE_BYTES_MAX: usize = 512;
+use crate::limits::TRACESTATE_BYTES_MAX;
 
 /// The span of one request.
 #[must_use]

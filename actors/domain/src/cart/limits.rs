@@ -1,4 +1,4 @@
-//! The limits of this room, by name and unit.
+//! Limits of a cart.
 
 /// Lines of one cart.
 pub const CART_LINES_MAX: usize = 200;

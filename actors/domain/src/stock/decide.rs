@@ -10,10 +10,7 @@ use super::model::{
     OpenSale, PauseSale, Pool, Receive, Refusal, Release, ReservationStatus, Reserve, Reserved, ResumeSale,
     Sale, Source, State, Terms,
 };
-use crate::stock::limits::{OPEN_SALES_MAX, PAY_WITHIN_SECONDS_MAX, RESERVE_AGE_MS_MAX};
-
-/// Units that a SKU may have received before it may receive more.
-const RECEIVED_MAX: i64 = UNITS_MAX * 1_000;
+use crate::stock::limits::{OPEN_SALES_MAX, PAY_WITHIN_SECONDS_MAX, RECEIVED_MAX, RESERVE_AGE_MS_MAX};
 
 /// Events that follow from a command; none if it was done before.
 pub fn decide(state: &State, command: &Command, now: Timestamp) -> Result<Vec<Event>, Refusal> {

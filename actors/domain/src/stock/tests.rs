@@ -33,7 +33,7 @@ fn id(number: u128) -> ReservationId {
 }
 
 fn made_at(moment: Timestamp, number: u128) -> ReservationId {
-    let millis = u128::try_from(moment.as_millis()).unwrap_or(0);
+    let millis = u128::from(moment.as_millis().unsigned_abs());
     ReservationId(Uuid::from_u128(millis << 80 | 0x7 << 76 | 0x2 << 62 | number))
 }
 
@@ -95,7 +95,7 @@ fn amend(amendment: Amendment) -> Command {
 fn buy(buyer: u128, quantity: u32) -> Reserve {
     Reserve {
         reservation: id(buyer),
-        order_no: OrderNo::new(at(0), u64::try_from(buyer).unwrap_or(0)),
+        order_no: OrderNo::new(at(0), u64::try_from(buyer).expect("a small number")),
         user: user(buyer),
         source: Source::Sale(SALE),
         quantity,

@@ -7,7 +7,7 @@ use std::sync::{
 };
 use std::time::{Duration, Instant};
 
-use stampede_kernel::ShardId;
+use stampede_kernel::{ShardId, whole_millis};
 use tokio::sync::{Notify, watch};
 
 use super::allocation::ClusterView;
@@ -167,11 +167,11 @@ impl RoutingTable {
 
     /// The lease was renewed by a statement that was sent at `sent`.
     pub(super) fn leased(&self, sent: Instant) {
-        let sent_ms = u64::try_from(sent.duration_since(self.started).as_millis()).unwrap_or(0);
+        let sent_ms = whole_millis(sent.duration_since(self.started));
         self.leased_until_ms.store(sent_ms + LEASE_MS, Ordering::Release);
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        whole_millis(self.started.elapsed())
     }
 }

@@ -23,15 +23,12 @@ use tokio::{
 #[cfg(feature = "embedded")]
 use super::embedded::Embedded;
 use crate::engine::limits::{
-    APPEND_TIMEOUT_MS, CLOSE_MS_MAX, DATABASE_NOTICE_INTERVAL_MS, DATABASE_RETRY_MS, DATABASE_WAIT_MS_MAX,
-    KEEPALIVE_SECONDS, KEEPALIVES_MAX, RETURN_MS_MAX, SESSION_IDLE_MS,
+    APPEND_TIMEOUT_MS, CLOSE_MS_MAX, DATABASE_ACQUIRE_MS, DATABASE_NOTICE_INTERVAL_MS, DATABASE_RETRY_MS,
+    DATABASE_WAIT_MS_MAX, JOURNAL_CONNECTIONS, KEEPALIVE_SECONDS, KEEPALIVES_MAX, RETURN_MS_MAX,
+    SESSION_IDLE_MS,
 };
 
-/// How long a caller waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections of the journal's writer, one in use and one that replaces it when its state is not known,
-/// and as many for the node's lease.
-const JOURNAL_CONNECTIONS: u32 = 4;
+const ACQUIRE: Duration = Duration::from_millis(DATABASE_ACQUIRE_MS);
 
 /// The database refused, or did not answer.
 pub type DatabaseError = sqlx::Error;
@@ -143,7 +140,7 @@ impl Database {
         let began = Instant::now();
         let mut noticed: Option<Instant> = None;
         loop {
-            let cause = match tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await {
+            let cause = match tokio::time::timeout(ACQUIRE, options.connect()).await {
                 Ok(Ok(connection)) => {
                     let _ = connection.close().await;
                     return Ok(());
@@ -157,7 +154,7 @@ impl Database {
             let interval = Duration::from_millis(DATABASE_NOTICE_INTERVAL_MS);
             if noticed.is_none_or(|noticed| noticed.elapsed() >= interval) {
                 noticed = Some(Instant::now());
-                tracing::warn!(%cause, longest_wait_ms = DATABASE_WAIT_MS_MAX, "the database is not up yet");
+                tracing::warn!(%cause, longest_wait_ms = DATABASE_WAIT_MS_MAX, JOURNAL_CONNECTIONS, "the database is not up yet");
             }
             tokio::time::sleep(Duration::from_millis(DATABASE_RETRY_MS)).await;
         }
@@ -209,7 +206,7 @@ impl Database {
     async fn pool(options: PgConnectOptions, connections_max: u32) -> Result<PgPool, OpenError> {
         PgPoolOptions::new()
             .max_connections(connections_max)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(ACQUIRE)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
@@ -222,7 +219,7 @@ impl Database {
     pub async fn connection(&self) -> Result<Connection, sqlx::Error> {
         let turn = match &self.gate {
             Some(gate) => {
-                let turn = tokio::time::timeout(ACQUIRE_TIMEOUT, gate.clone().acquire_owned());
+                let turn = tokio::time::timeout(ACQUIRE, gate.clone().acquire_owned());
                 Some(
                     turn.await
                         .map_err(|_| sqlx::Error::PoolTimedOut)?

@@ -6,6 +6,8 @@ use std::{path::PathBuf, time::Duration};
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 
+use crate::engine::limits::{NATS_PAUSE_MS, NATS_PAUSE_MS_MAX};
+
 /// How a NATS server is reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NatsSettings {
@@ -35,11 +37,9 @@ pub enum NatsError {
     Connect(#[source] async_nats::ConnectError),
 }
 
-/// The pause before the connection is tried again; it grows to a second.
+/// The pause before the connection is tried again.
 fn pause(attempts: usize) -> Duration {
-    const FIRST_MS: u64 = 50;
-    const LONGEST_MS: u64 = 1_000;
-    Duration::from_millis(FIRST_MS.saturating_mul(1 << attempts.min(5)).min(LONGEST_MS))
+    Duration::from_millis(NATS_PAUSE_MS.saturating_mul(1 << attempts.min(5)).min(NATS_PAUSE_MS_MAX))
 }
 
 /// Who this node is, by what its URLs say.

@@ -38,7 +38,7 @@ use crate::engine::limits::{
 const ANSWER: Duration = Duration::from_millis(REDIS_ANSWER_MS);
 const CONNECT: Duration = Duration::from_millis(REDIS_CONNECT_MS);
 const PAUSE: Duration = Duration::from_millis(REDIS_PAUSE_MS);
-const PAUSE_MAX: Duration = Duration::from_millis(REDIS_PAUSE_MS_MAX);
+const LONGEST_PAUSE: Duration = Duration::from_millis(REDIS_PAUSE_MS_MAX);
 const STEADY: Duration = Duration::from_millis(REDIS_STEADY_MS);
 
 /// Why there can be no connection, whatever the server does.
@@ -151,7 +151,7 @@ impl Redis {
                 away = true;
             }
             sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

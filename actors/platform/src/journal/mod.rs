@@ -10,6 +10,7 @@
 
 mod append;
 mod entry;
+mod failure;
 mod feed;
 mod fence;
 mod incarnation;

@@ -20,11 +20,10 @@ use stampede_kernel::ShardId;
 use super::{Committed, Entry, Journal, Position, read_after};
 use crate::{
     engine::{Database, column, limits::DATABASE_ANSWER_MS},
-    journal::limits::CATCH_UP_EVENTS_MAX,
+    journal::limits::{CATCH_UP_EVENTS_MAX, SUBSCRIPTION_QUIET_MS},
 };
 
-/// How long a quiet subscription waits before it compares itself with the journal's heads.
-const QUIET: Duration = Duration::from_millis(250);
+const QUIET: Duration = Duration::from_millis(SUBSCRIPTION_QUIET_MS);
 
 /// A reader of the journal with a durable name.
 pub struct Subscription {

@@ -18,6 +18,7 @@ use stampede_kernel::ShardId;
 use super::{
     Append, Committed, Entry, Feed, OwnedShards, Position, Settled,
     append::{Columns, append},
+    failure::{Chain, Failure, classify, is_position_conflict},
     fence::{TakeScope, Taken, give, take},
 };
 use crate::{
@@ -131,14 +132,6 @@ pub struct Writer {
     metrics: WriterMetrics,
     /// Those who have told it to stop and wait for the end.
     stopping: Vec<oneshot::Sender<()>>,
-}
-
-/// How one statement ended, short of success.
-enum Failure {
-    /// Nothing of it is in the journal; `data` when the cause is in the events themselves.
-    Definite { error: sqlx::Error, data: bool },
-    /// The server may have committed it.
-    Unknown(sqlx::Error),
 }
 
 impl Writer {
@@ -467,38 +460,4 @@ fn actors_of(part: &[Append]) -> Vec<usize> {
 fn split(part: Vec<Append>, actors: &[usize]) -> (Vec<Append>, Vec<Append>) {
     let first: HashSet<usize> = actors[..actors.len() / 2].iter().copied().collect();
     part.into_iter().partition(|append| first.contains(&Arc::as_ptr(&append.incarnation).addr()))
-}
-
-/// Sorts an error of the append statement by what it says about the journal.
-fn classify(error: sqlx::Error) -> Failure {
-    let Some(code) = error.as_database_error().and_then(|error| error.code()) else {
-        return Failure::Unknown(error);
-    };
-    // Classes 08 (connection), 40003 (statement completion unknown) and 57P (shutdown, crash) say
-    // that the connection ended; the server may have committed before.
-    if code.starts_with("08") || code.starts_with("57P") || code == "40003" {
-        return Failure::Unknown(error);
-    }
-    // Classes 22 (data exception) and 23 (constraint violation) are about the events themselves.
-    let data = code.starts_with("22") || code.starts_with("23");
-    Failure::Definite { error, data }
-}
-
-fn is_position_conflict(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.constraint()) == Some("journal_pkey")
-}
-
-/// An error with its causes, for the log.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }

@@ -79,7 +79,8 @@ impl<E: Entity> Live<E> {
 
     /// Events since the last snapshot that was requested.
     pub(super) fn unfolded(&self) -> u64 {
-        u64::try_from(self.version - self.snapshot_at).unwrap_or(0)
+        // A snapshot is never newer than its entity.
+        self.version.abs_diff(self.snapshot_at)
     }
 
     /// Whether it does not exist and no query waits for it.

@@ -11,7 +11,7 @@ use std::{
 use actix::{Addr, ArbiterHandle, Context, dev::channel::channel};
 use dashmap::{DashMap, Entry};
 use serde::{Deserialize, Serialize};
-use stampede_kernel::{Entity, ShardId, Timestamp, shard_of};
+use stampede_kernel::{Entity, ShardId, Timestamp, shard_of, whole_millis};
 use tokio::sync::{mpsc, oneshot};
 use tracing::info_span;
 use uuid::Uuid;
@@ -45,7 +45,7 @@ pub struct Runtime {
 
 impl Runtime {
     fn uptime_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        whole_millis(self.started.elapsed())
     }
 }
 
@@ -226,8 +226,9 @@ impl<E: Entity> Registry<E> {
     }
 
     fn ended_at(&self, actor: Uuid) -> &AtomicI64 {
-        let bucket = actor.as_u128() % (self.ended.len() as u128);
-        &self.ended[usize::try_from(bucket).unwrap_or(0)]
+        // Less than the length, and so it fits.
+        let bucket = (actor.as_u128() % self.ended.len() as u128) as usize;
+        &self.ended[bucket]
     }
 
     /// Records the end of an incarnation, before a successor can start.
@@ -345,7 +346,7 @@ impl<E: Entity> Registry<E> {
 
     /// Drops actors that have been idle: dropping the last address ends an actor.
     pub fn passivate(&self, idle: Duration) {
-        let idle_ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+        let idle_ms = whole_millis(idle);
         let now_ms = self.runtime.uptime_ms();
         let owned_shards = self.runtime.journal.owned_shards();
         self.actors.retain(|actor, presence| match presence {

@@ -18,7 +18,7 @@ use stampede_platform::{
 };
 use tracing::info;
 
-use super::{projector::SUBSCRIPTION, stock_of};
+use super::{limits::RECONCILED_TOGETHER_MAX, projector::SUBSCRIPTION, stock_of};
 use crate::actors::StockActors;
 
 /// A difference, told for a person.
@@ -39,9 +39,6 @@ pub struct Report {
     pub differences: Vec<Difference>,
 }
 
-/// Entities folded by one query.
-const FOLD_BATCH: usize = 200;
-
 /// Compares the tables with the folded journal, and memory too if `memory` is given.
 pub async fn reconcile(database: &Database, memory: Option<&StockActors>) -> Result<Report, sqlx::Error> {
     let lag = progress(database).await?.values().map(|progress| progress.lag).sum();
@@ -57,7 +54,7 @@ pub async fn reconcile(database: &Database, memory: Option<&StockActors>) -> Res
     let mut skus: Vec<String> = fold_source(database, Stock::KIND).await?.into_keys().collect();
     skus.sort();
     report.skus = skus.len();
-    for batch in skus.chunks(FOLD_BATCH) {
+    for batch in skus.chunks(RECONCILED_TOGETHER_MAX) {
         for (id, state) in folded::<Stock>(database, batch, &mut differ).await? {
             let Ok(sku) = id.parse::<SkuId>() else { continue };
             let subject = || format!("sku {sku}");
@@ -90,7 +87,7 @@ pub async fn reconcile(database: &Database, memory: Option<&StockActors>) -> Res
     let mut orders: Vec<String> = fold_source(database, Order::KIND).await?.into_keys().collect();
     orders.sort();
     report.orders = orders.len();
-    for batch in orders.chunks(FOLD_BATCH) {
+    for batch in orders.chunks(RECONCILED_TOGETHER_MAX) {
         let statuses = order_statuses(database, batch).await?;
         for (id, state) in folded::<Order>(database, batch, &mut differ).await? {
             let Some(order) = state.order else { continue };

@@ -110,7 +110,8 @@ fn row(row: &PgRow) -> Result<SaleRow, sqlx::Error> {
         price: money(4)?,
         original_price: money(5)?,
         currency: row.try_get(6)?,
-        per_user_limit: u32::try_from(row.try_get::<i32, _>(7)?).unwrap_or(0),
+        per_user_limit: u32::try_from(row.try_get::<i32, _>(7)?)
+            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         starts_at: moment(8)?,
         ends_at: moment(9)?,
         pay_within_ms: row.try_get(10)?,

@@ -9,14 +9,10 @@ use sqlx::{Connection as _, PgConnection};
 use stampede_platform::engine::{Database, versions};
 
 use super::{FORMAT, Header, PATIENT, Progress, TRAILER_START, Trailer, TransferError, VERSION};
-use crate::rooms::{self, ExportTable};
-
-/// Rows inserted by one statement.
-const BATCH_ROWS_MAX: usize = 500;
-/// Bytes beyond which a batch takes no further row.
-const BATCH_BYTES_MAX: usize = 4 << 20;
-/// The longest line that is read; a larger value would not fit the column either.
-const LINE_BYTES_MAX: u64 = 512 << 20;
+use crate::{
+    rooms::{self, ExportTable},
+    transfer::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, LINE_BYTES_MAX},
+};
 
 /// Fills the shop from `input` and answers how many rows that were. The database must be migrated.
 ///

@@ -14,6 +14,7 @@
 
 mod export;
 mod import;
+pub mod limits;
 #[cfg(test)]
 mod tests;
 

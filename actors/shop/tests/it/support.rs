@@ -252,7 +252,7 @@ fn directory<E: Entity>(runtime: &Arc<Runtime>, tasks: &mut JoinSet<()>) -> Arc<
 
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(0))
+    Timestamp::after_epoch(since)
 }
 
 pub fn sku(number: u128) -> SkuId {
@@ -304,7 +304,7 @@ pub fn purchase(buyer: u128, sale: Option<FlashSaleId>, quantity: u32) -> stock:
     };
     stock::Reserve {
         reservation: ReservationId(Uuid::now_v7()),
-        order_no: OrderNo::new(now(), u64::try_from(Uuid::now_v7().as_u128() & 0xffff_ffff).unwrap_or(0)),
+        order_no: OrderNo::new(now(), Uuid::now_v7().as_u64_pair().1 & 0xffff_ffff),
         user: user(buyer),
         source,
         quantity,

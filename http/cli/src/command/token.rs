@@ -120,7 +120,7 @@ async fn from_database(config: Config, users: u32, role: Role, out: &mut dyn Wri
     let made = account::ensure_load_users(&database, users, role).await;
     database.close().await;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = Timestamp::from_millis(i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+    let now = Timestamp::after_epoch(now);
     for (id, _) in made? {
         writeln!(out, "{}", signer.issue(id, role, Uuid::now_v7(), now)?.access_token)?;
     }

@@ -4,6 +4,7 @@
 //! refused, in a file and in the environment alike. The binary carries copies of the files, so that
 //! it runs anywhere.
 
+mod filter;
 mod live;
 mod load;
 mod masked;
@@ -11,9 +12,9 @@ mod masked;
 use serde::{Deserialize, Serialize};
 use stampede_domain::stock::limits::PAY_WITHIN_SECONDS_MAX;
 use stampede_platform::engine::NatsSettings;
-use stampede_server::limits::ACCESS_TOKEN_SECONDS_MAX;
+use stampede_server::limits::{ACCESS_TOKEN_SECONDS_MAX, SIGNING_KEY_BYTES_MIN};
 
-pub use stampede_server::settings::{Auth, Cors, HttpSettings, Limits, SIGNING_KEY_BYTES_MIN, Server};
+pub use stampede_server::settings::{Auth, Cors, HttpSettings, Limits, Server};
 
 pub use live::{Change, Live, log};
 pub use load::{ConfigError, Sources};
@@ -222,9 +223,9 @@ impl Config {
         masked::masked(self)
     }
 
-    /// What the types cannot say; the error is the key and what is expected of it.
-    fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        let positive = [
+    /// The settings that must be at least 1.
+    fn counts(&self) -> [(&'static str, u32); 16] {
+        [
             ("server.connections_max", self.server.connections_max),
             ("server.body_bytes_max", self.server.body_bytes_max),
             ("server.head_timeout_ms", self.server.head_timeout_ms),
@@ -241,8 +242,12 @@ impl Config {
             ("limits.login_account_per_minute", self.limits.login_account_per_minute),
             ("limits.login_account_burst", self.limits.login_account_burst),
             ("flash.pay_within_seconds", self.flash.pay_within_seconds),
-        ];
-        if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
+        ]
+    }
+
+    /// What the types cannot say; the error is the key and what is expected of it.
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        if let Some((key, _)) = self.counts().iter().find(|(_, value)| *value == 0) {
             return Err((key, "a number of at least 1"));
         }
         if self.auth.access_token_ttl_seconds > ACCESS_TOKEN_SECONDS_MAX {
@@ -293,7 +298,7 @@ impl Config {
         if self.auth.audience.is_empty() {
             return Err(("auth.audience", "a text that is not empty"));
         }
-        if crate::telemetry::directives(&self.telemetry).is_err() {
+        if self.telemetry.directives().is_err() {
             return Err(("telemetry.filter", "directives such as \"stampede=debug,sqlx=warn\""));
         }
         let endpoint = &self.telemetry.otlp_endpoint;

@@ -8,10 +8,12 @@ use stampede_platform::engine::{Redis, RedisOpenError};
 use stampede_server::{
     auth::{Signer, SignerError},
     health::{Checked, Health},
-    middleware::limits::{self, Shared},
+    middleware::{
+        EdgeState,
+        limits::{self, Shared},
+    },
     problem::chain,
     server::{self, Bound, Hook, Hooks},
-    state::EdgeState,
 };
 use stampede_shop::{
     records::account::RegisterError,

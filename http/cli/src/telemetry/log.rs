@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value};
 use stampede_kernel::Timestamp;
-use stampede_server::middleware::request_id;
+use stampede_server::request_id;
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -157,7 +157,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-    use stampede_server::middleware::request_id::RequestId;
+    use stampede_server::request_id::RequestId;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);

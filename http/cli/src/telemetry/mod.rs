@@ -41,7 +41,7 @@ pub struct Handle {
 /// shall export them.
 pub fn install(config: &Config) -> Result<Handle, TelemetryError> {
     let telemetry = &config.telemetry;
-    let (filter, handle) = reload::Layer::new(directives(telemetry).map_err(TelemetryError::Filter)?);
+    let (filter, handle) = reload::Layer::new(telemetry.directives().map_err(TelemetryError::Filter)?);
     // Spans are for traces; without this every span of ours would cost, traced or not.
     let events = filter_fn(|metadata| metadata.is_event());
     let lines = LogLayer::new(telemetry.format, io::stderr).with_filter(filter.and(events));
@@ -61,19 +61,10 @@ pub fn install(config: &Config) -> Result<Handle, TelemetryError> {
     Ok(Handle { filter: handle, traces })
 }
 
-/// Whatever is no HTTP would be an error there: anybody could fill the log.
-const HUSHED: &str = "actix_http::h1=off";
-
-/// The level and the directives that refine it.
-pub fn directives(telemetry: &Telemetry) -> Result<EnvFilter, ParseError> {
-    let (level, filter) = (telemetry.level.as_str(), telemetry.filter.trim());
-    EnvFilter::builder().parse(format!("{level},{HUSHED},{filter}"))
-}
-
 impl Handle {
     /// Takes up another level or filter; a bad one changes nothing.
     pub fn reload(&self, telemetry: &Telemetry) {
-        match directives(telemetry) {
+        match telemetry.directives() {
             Ok(filter) => {
                 if self.filter.reload(filter).is_err() {
                     tracing::error!("the log filter could not be changed");

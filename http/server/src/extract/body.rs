@@ -11,17 +11,17 @@ use actix_web::{
 use futures_util::StreamExt as _;
 use stampede_kernel::Code;
 
-use crate::{problem::Problem, state::EdgeState};
-
-/// The limits of a body where no shell says otherwise.
-const BODY_BYTES_MAX: usize = 1_048_576;
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::{
+    limits::{BODY_BYTES_MAX, BODY_MS_MAX},
+    middleware::EdgeState,
+    problem::Problem,
+};
 
 /// Reads a body that must be JSON, or empty.
 pub(super) async fn json(request: HttpRequest, payload: Payload) -> Result<Bytes, Problem> {
     let (bytes_max, timeout) = match request.app_data::<Data<EdgeState>>() {
         Some(shell) => (shell.edge.body_bytes_max, shell.edge.body_timeout),
-        None => (BODY_BYTES_MAX, BODY_TIMEOUT),
+        None => (BODY_BYTES_MAX, Duration::from_millis(BODY_MS_MAX)),
     };
     let headers = request.headers();
     if announced(headers).is_some_and(|length| length > bytes_max as u64) {

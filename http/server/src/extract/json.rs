@@ -11,7 +11,8 @@ use stampede_kernel::Code;
 use super::body;
 use crate::{
     decode_error::{expected, out_of_range},
-    problem::{FIELD_ERRORS_MAX, FieldError, Problem},
+    limits::FIELD_ERRORS_MAX,
+    problem::{FieldError, Problem},
 };
 
 /// What no body at all counts as: many requests say everything in their address, or may leave out all.

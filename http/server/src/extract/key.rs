@@ -8,7 +8,7 @@ use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::HeaderName};
 use serde::de::DeserializeOwned;
-use stampede_kernel::{Digest, IdempotencyKey, KEY_BYTES_MAX};
+use stampede_kernel::{Digest, IdempotencyKey, limits::KEY_BYTES_MAX};
 
 use super::{body, caller, json};
 use crate::{auth::Caller, problem::Problem};

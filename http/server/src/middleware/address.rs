@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
+use crate::limits::HOPS_MAX;
+
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// Addresses read from the end of a chain of proxies.
-const HOPS_MAX: usize = 16;
 
 /// A network in CIDR notation; a lone address is a network of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,15 +26,17 @@ use stampede_kernel::{Code, UserId};
 use tracing::Instrument as _;
 
 use super::{
-    address, headers,
+    EdgeState, address, headers,
     limits::{Ask, Class},
     metrics::RouteMetrics,
-    request_id::{self, RequestId},
 };
-use crate::{auth::Caller, problem::Problem, state::EdgeState, trace};
-
-/// A smaller body is sent as it is: compressing it takes longer than sending it.
-const COMPRESS_BYTES_MIN: u64 = 1_024;
+use crate::{
+    auth::Caller,
+    limits::COMPRESS_BYTES_MIN,
+    problem::Problem,
+    request_id::{self, RequestId},
+    trace,
+};
 
 /// What the layer knows about a request; extractors read it.
 pub struct Context {

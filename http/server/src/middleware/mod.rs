@@ -10,9 +10,10 @@ mod edge;
 mod headers;
 pub mod limits;
 pub mod metrics;
-pub mod request_id;
+mod state;
 
 pub use address::Network;
 pub use cors::CorsRules;
 pub use edge::{Context, Edge, client_address};
 pub use limits::{Class, Limiter};
+pub use state::{EdgeSettings, EdgeState};

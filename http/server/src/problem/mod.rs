@@ -20,7 +20,7 @@ use serde::{Serialize, ser::SerializeMap as _};
 use serde_json::Value;
 use stampede_kernel::Code;
 
-use crate::middleware::request_id;
+use crate::{limits::FIELD_ERRORS_MAX, request_id};
 
 pub use table::{Description, describe};
 
@@ -28,8 +28,6 @@ pub use table::{Description, describe};
 pub const MEDIA_TYPE: &str = "application/problem+json";
 /// When to come back after a refusal that time alone will lift, unless something better is known.
 const RETRY_AFTER_SECONDS: u32 = 1;
-/// Fields named in one answer.
-pub const FIELD_ERRORS_MAX: usize = 32;
 
 /// What is wrong with one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]

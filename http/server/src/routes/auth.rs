@@ -21,8 +21,8 @@ use crate::{
     auth::Caller,
     extract::{Auth, Json},
     limits::ACCESS_TOKEN_SECONDS_MAX,
+    middleware::EdgeState,
     problem::{Problem, ProblemShape},
-    state::EdgeState,
 };
 
 /// What a new user writes.

@@ -19,10 +19,9 @@ use utoipa::OpenApi as _;
 use crate::{
     extract::Path,
     health::{HealthReport, HealthStatus},
-    middleware::metrics,
+    middleware::{EdgeState, metrics},
     openapi::ApiDoc,
     problem::{self, Problem},
-    state::EdgeState,
 };
 
 /// The documentation's scripts come from this server; its styles are partly set from them.

@@ -17,9 +17,8 @@ use utoipa::{
 
 use super::table;
 use crate::{
-    middleware::{Class, Edge},
+    middleware::{Class, Edge, EdgeState},
     problem::Problem,
-    state::EdgeState,
 };
 
 /// Who may call a route.

@@ -8,16 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 use stampede_kernel::{Money, Timestamp};
 use stampede_shop::services::{self, Paged};
 
-use crate::limits::NOTE_CHARS_MAX;
+use crate::{
+    limits::{NOTE_CHARS_MAX, PAGE_MAX, PAGE_SIZE_MAX},
+    problem::Problem,
+};
 
-use crate::problem::Problem;
-
-/// Entries on one page at most.
-pub const PAGE_SIZE_MAX: u32 = 100;
 /// Entries on one page unless said otherwise.
 const PAGE_SIZE: u32 = 20;
-/// Pages beyond this are refused: nobody turns so many, and skipping to them is slow.
-const PAGE_MAX: u32 = 10_000;
 
 /// Which page of a list.
 #[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::IntoParams)]

@@ -15,9 +15,14 @@ const SALES: u64 = 3;
 struct Random(u64);
 
 impl Random {
+    /// Of 31 bits at most.
     fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
+    }
+
+    fn signed_below(&mut self, limit: u64) -> i64 {
+        self.below(limit) as i64
     }
 
     fn one_in(&mut self, chances: u64) -> bool {
@@ -110,8 +115,8 @@ fn random_number(random: &mut Random) -> i64 {
         1 => i64::MIN,
         2 => 0,
         3 => UNITS_MAX,
-        4..=9 => -i64::try_from(random.below(30)).unwrap_or(0),
-        _ => i64::try_from(random.below(40)).unwrap_or(0),
+        4..=9 => -random.signed_below(30),
+        _ => random.signed_below(40),
     }
 }
 
@@ -119,12 +124,12 @@ fn random_moment(random: &mut Random, now: i64) -> Timestamp {
     match random.below(12) {
         0 => Timestamp::from_millis(i64::MIN),
         1 => Timestamp::MAX,
-        _ => at(now + i64::try_from(random.below(4 * 3_600)).unwrap_or(0) - HOUR),
+        _ => at(now + random.signed_below(4 * 3_600) - HOUR),
     }
 }
 
 fn random_command(random: &mut Random, now: i64, sequence: u64) -> Command {
-    let which = sale(random.below(SALES) + SALES * u64::try_from(now / (100 * HOUR)).unwrap_or(0));
+    let which = sale(random.below(SALES) + SALES * (now / (100 * HOUR)).unsigned_abs());
     // Mostly the latest reservations, so that they are ended and repeated.
     let known = sequence.saturating_sub(random.below(40));
     let reservation = made_at(at(now), u128::from(known));
@@ -141,7 +146,7 @@ fn random_command(random: &mut Random, now: i64, sequence: u64) -> Command {
             },
             issued_at: at(now - if random.one_in(20) { 25 * HOUR } else { 0 }),
             key,
-            ..buy(u128::from(sequence), u32::try_from(random.below(4)).unwrap_or(0))
+            ..buy(u128::from(sequence), random.below(4) as u32)
         }),
         8..=10 => confirm(made_at(at(0), u128::from(known))),
         11..=13 => release(made_at(at(0), u128::from(known))),
@@ -157,7 +162,7 @@ fn random_command(random: &mut Random, now: i64, sequence: u64) -> Command {
             terms: Terms {
                 starts_at: at(now - 10),
                 ends_at: random_moment(random, now),
-                per_user_limit: u32::try_from(random.below(5)).unwrap_or(0),
+                per_user_limit: random.below(5) as u32,
                 ..terms()
             },
             quantity: random_number(random),
@@ -171,7 +176,7 @@ fn random_command(random: &mut Random, now: i64, sequence: u64) -> Command {
             sale: which,
             amendment: Amendment {
                 ends_at: Some(random_moment(random, now)),
-                per_user_limit: Some(u32::try_from(random.below(5)).unwrap_or(0)),
+                per_user_limit: Some(random.below(5) as u32),
                 ..Amendment::default()
             },
         }),
@@ -196,7 +201,7 @@ fn run(seed: u64) {
     let mut from_snapshot = None;
     for sequence in 0..COMMANDS as u64 {
         let pause = if random.one_in(50) { 4 * 3_600 } else { 30 };
-        now += i64::try_from(random.below(pause)).unwrap_or(0);
+        now += random.signed_below(pause);
         let command = random_command(&mut random, now, sequence);
         match decide(&state, &command, at(now)) {
             Ok(events) => {

@@ -37,15 +37,16 @@ use crate::records::account::limits::{
 /// A session that began at this moment of the database's clock.
 #[must_use]
 pub fn new_session(began_at: Timestamp) -> Uuid {
-    let millis = u64::try_from(began_at.as_millis()).unwrap_or(0);
-    let nanos = u32::try_from(millis % 1_000).unwrap_or(0) * 1_000_000;
+    let millis = began_at.as_millis().unsigned_abs();
+    // Less than a thousand, and so it fits.
+    let nanos = (millis % 1_000) as u32 * 1_000_000;
     Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, millis / 1_000, nanos))
 }
 
 fn began_at(session: Uuid) -> Timestamp {
     // Of a session whose number tells no time, nothing is known but that it was there before.
     let (seconds, nanos) = session.get_timestamp().map_or((0, 0), |began| began.to_unix());
-    Timestamp::from_millis(i64::try_from(seconds).unwrap_or(0) * 1_000 + i64::from(nanos / 1_000_000))
+    Timestamp::after_epoch(Duration::new(seconds, nanos))
 }
 
 /// The end of one session, or of all that a user had begun.

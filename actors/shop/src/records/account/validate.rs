@@ -5,14 +5,10 @@ use std::fmt;
 use stampede_kernel::{FieldError, FieldErrors};
 
 use super::common_passwords;
-use crate::records::account::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
-
-const USERNAME_CHARS_MIN: usize = 3;
-const USERNAME_CHARS_MAX: usize = 32;
-const EMAIL_BYTES_MAX: usize = 254;
-const EMAIL_LOCAL_BYTES_MAX: usize = 64;
-const PHONE_CHARS_MIN: usize = 5;
-const PHONE_CHARS_MAX: usize = 20;
+use crate::records::account::limits::{
+    EMAIL_BYTES_MAX, EMAIL_LOCAL_BYTES_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, PHONE_CHARS_MAX,
+    PHONE_CHARS_MIN, USERNAME_CHARS_MAX, USERNAME_CHARS_MIN,
+};
 
 /// The domain of the accounts of load tests; nobody can receive mail there.
 pub(super) const LOAD_DOMAIN: &str = "load.invalid";

@@ -1,4 +1,4 @@
-//! The limits of this room, by name and unit.
+//! Limits of the catalog.
 
 /// Characters of a product's name.
 pub const PRODUCT_NAME_CHARS_MAX: usize = 200;
@@ -22,12 +22,11 @@ pub const SKUS_MAX: usize = 100;
 pub const CATEGORIES_MAX: i64 = 5_000;
 /// Products on one page of a list.
 pub const PAGE_SIZE_MAX: u32 = 100;
-/// The furthest page of a list.
+/// The last page of a list of products that may be asked for.
 pub const PAGE_MAX: u32 = 100_000;
-/// Characters of a keyword to look for.
+/// Characters of a keyword to search for.
 pub const KEYWORD_CHARS_MAX: usize = 100;
-/// Products kept in memory for reading, and as many SKUs.
+/// Products that are cached, and as many SKUs.
 pub const PRODUCTS_CACHED_MAX: u64 = 20_000;
-/// How long a product in memory may differ from its row after a write elsewhere of which this node was
-/// not told.
+/// How long a cached product may differ from its row when this node was not told of a change at another.
 pub const CATALOG_CACHE_TTL_MS: u64 = 1_000;

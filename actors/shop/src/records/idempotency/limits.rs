@@ -1,4 +1,4 @@
-//! The limits of this room, by name and unit.
+//! Limits of the claims of idempotency keys.
 
-/// How often old claims of idempotency keys are looked for.
+/// How often expired claims are looked for.
 pub const CLAIM_SWEEP_INTERVAL_MS: u64 = 600_000;

@@ -20,15 +20,9 @@ use self::{
     shared::Question,
 };
 use super::address::bucket;
-use crate::{problem::Problem, settings::Limits};
+use crate::{limits::CALLERS_MAX, problem::Problem, settings::Limits};
 
 pub use shared::{SCRIPT, Shared, keep};
-
-/// Callers that one class remembers; past it all of its buckets are forgotten at once, which is lenient
-/// but bounded.
-pub const CALLERS_MAX: usize = 500_000;
-/// How often callers whose bucket is full again are forgotten.
-pub const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
@@ -167,7 +161,7 @@ impl Limiter {
         }
     }
 
-    /// Forgets callers whose bucket is full again; to be called every `SWEEP_INTERVAL`.
+    /// Forgets callers whose bucket is full again; to be called every `CALLERS_SWEEP_INTERVAL_MS`.
     pub fn sweep(&self) {
         let Some(classes) = self.classes() else { return };
         if classes.sweep() > CALLERS_MAX {

@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use crate::{
     extract::{Admin, Json, Unversioned},
+    middleware::EdgeState,
     problem::Problem,
-    state::EdgeState,
 };
 
 #[derive(Debug, Deserialize, ToSchema)]

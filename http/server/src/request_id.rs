@@ -4,8 +4,7 @@
 use actix_web::http::header::HeaderValue;
 use uuid::Uuid;
 
-/// The longest id that is taken over from a caller.
-pub const REQUEST_ID_BYTES_MAX: usize = 64;
+use crate::limits::REQUEST_ID_BYTES_MAX;
 
 /// An id of 1 to 64 characters of `[A-Za-z0-9._-]`. Cloning is cheap.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,55 +1,14 @@
-//! What an operator does to a running shop: stop it in mid-sale, and move it to another engine.
+//! `stampede export` and `stampede import`: a whole shop moves to another engine.
 
 use serde_json::json;
 use stampede_tests::{
-    Case, Client, Engine, FlashSale, Launch, NO_ANSWER, Postgres, Shop, ShopSetup, Traffic, all_there,
-    eventually, once, per_engine, retried,
+    Case, Client, Engine, FlashSale, Launch, Postgres, Shop, ShopSetup, eventually, once, retried,
 };
 use std::process::Output;
 
 /// The tests of this module.
 pub fn cases() -> Vec<Case> {
-    [
-        per_engine![a_node_that_is_told_to_end_ends_in_order],
-        once![
-            a_shop_moves_to_postgres,
-            a_shop_moves_to_the_embedded_engine,
-            a_first_start_that_fails_has_told_the_password,
-        ],
-    ]
-    .concat()
-}
-
-const BUYERS: usize = 8;
-
-async fn a_node_that_is_told_to_end_ends_in_order(engine: Engine) {
-    let setup = ShopSetup::new(engine).env("STAMPEDE_SERVER__SHUTDOWN_DELAY_MS", "3000");
-    let mut shop = setup.start().await;
-    let product = shop.product("19.90", 100_000).await;
-    let terms = FlashSale { per_user_limit: 10_000, ..FlashSale::of(100_000) };
-    let sale = shop.flash_sale(&product, &terms).await;
-    let traffic = Traffic::start(&shop.crowd(BUYERS).await, &sale, true).await;
-    let visitor = shop.anonymous();
-    visitor.get("/ready").await.ok(200);
-
-    shop.server.signal(stampede_tests::Signal::TERM);
-    // Balancers are told first, while buyers are still served.
-    let unready = || async {
-        let answer = visitor.request(hyper::Method::GET, "/ready").try_send().await;
-        answer.is_ok_and(|answer| answer.status == 503).then_some(())
-    };
-    eventually(unready, "the node is not ready any more").await;
-    traffic.troubled_by(&[]);
-    let status = shop.server.exit().await;
-    assert_eq!(status.code(), Some(0), "{}", shop.server.log());
-
-    let promised = traffic.promised();
-    shop.server.restart().await;
-    all_there(&promised).await;
-    traffic.goes_on().await;
-    traffic.troubled_by(&[NO_ANSWER, "unavailable"]);
-    traffic.ends_well(&shop, &product.sku_id).await;
-    shop.stop_and_reconcile().await;
+    once![a_shop_moves_to_postgres, a_shop_moves_to_the_embedded_engine]
 }
 
 #[track_caller]
@@ -130,19 +89,4 @@ async fn moves(from: Engine, to: Engine) {
     let settled = || async { (new.pool(&product.sku_id, &sale).await == [2, 6, 2]).then_some(()) };
     eventually(settled, "the sale goes on").await;
     new.stop_and_reconcile().await;
-}
-
-async fn a_first_start_that_fails_has_told_the_password() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = taken.local_addr().expect("a listener has an address").to_string();
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let launch = Launch::new(folder.path()).at(&address);
-    let Err((status, log)) = launch.try_start().await else { panic!("two listen on one port") };
-    assert_eq!(status.code(), Some(1), "{log}");
-    assert!(log.contains("cannot listen on") && log.contains(&address), "{log}");
-    let told = log.split_once("first administrator: admin, password ").map(|(_, rest)| rest);
-    let password = told.and_then(|rest| rest.split(' ').next()).expect("the password is told");
-    let server = Launch::new(folder.path()).start().await;
-    let login = serde_json::json!({ "login": "admin", "password": password });
-    server.client().post("/api/v1/auth/login", &login).await.ok(200);
 }

@@ -1,5 +1,7 @@
 //! A flash sale from its window to its end, as its buyers and the administrator see it.
 
+mod crowd;
+
 use hyper::Method;
 use serde_json::{Value, json};
 use stampede_tests::{
@@ -9,7 +11,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// The tests of this module.
 pub fn cases() -> Vec<Case> {
-    per_engine![
+    let sales = per_engine![
         nobody_buys_before_the_start,
         nobody_buys_after_the_end,
         the_limit_is_each_users,
@@ -26,7 +28,8 @@ pub fn cases() -> Vec<Case> {
         sales_are_the_administrators,
         only_what_is_on_the_shelf_has_a_flash_sale,
         a_product_stays_until_its_flash_sale_is_over,
-    ]
+    ];
+    [sales, crowd::cases()].concat()
 }
 
 /// A moment from now.

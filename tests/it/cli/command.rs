@@ -1,4 +1,4 @@
-//! The commands that ask a running server, and the files that they write.
+//! The commands: how they are used, those that ask a running server, and the files that they write.
 
 use std::{path::Path, process::Output};
 
@@ -11,6 +11,7 @@ pub fn cases() -> Vec<Case> {
         commands_speak_to_a_server_behind_tls,
         what_is_wrong_with_tls_is_told,
         a_file_that_cannot_be_written_is_refused_before_the_work,
+        wrong_usage_ends_with_2,
     ]
 }
 
@@ -115,4 +116,14 @@ async fn a_file_that_cannot_be_written_is_refused_before_the_work() {
     }
     let left: Vec<_> = std::fs::read_dir(folder.path()).expect("it can be listed").collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+async fn wrong_usage_ends_with_2() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let launch = stampede_tests::Launch::new(folder.path());
+    for arguments in [&["no-such-command"][..], &["serve", "--listen"], &["serve", "--no-such-option"]] {
+        let output = launch.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}: nothing is said");
+    }
 }

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use stampede_shop::records::account::Revocations;
 
+use super::{CorsRules, Limiter, Network};
 use crate::{
     auth::Signer,
     health::{Health, Readiness},
-    middleware::{CorsRules, Limiter, Network},
     settings::HttpSettings,
 };
 
