@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stampede_domain::order::{OrderLine, OrderView, Status};
 use stampede_kernel::Timestamp;
 use stampede_shop::{
-    projections::{self, OrderFilter},
+    projections::{OrderFilter, OrderStatistics as Sums},
     services,
 };
 use utoipa::ToSchema;
@@ -181,7 +181,7 @@ pub struct OrderStatistics {
 }
 
 impl OrderStatistics {
-    pub(super) fn of(statistics: projections::OrderStatistics) -> Self {
+    pub(super) fn of(statistics: Sums) -> Self {
         let mut paid_total = statistics.paid_total;
         paid_total.rescale(2);
         Self {
